@@ -1,1 +1,19 @@
-//! probes
+//! Runs one check of one protocol and says what came of it: a documented code, the phases and the evidence.
+//!
+//! The modules stand in floors; a module uses modules of lower floors only, and `tests/layers.rs` keeps it so.
+//! A failure travels one way: `net` (or a protocol's conversation) makes it a typed [`fault`], the protocol's
+//! `classify` gives it its row of the catalogue ([`codes`]), and [`outcome`] puts it beside phases and evidence.
+
+pub mod codes; //    0  the catalogue: books, rows, codes
+pub mod phases; //   0  how far a run came and how long each part took
+pub mod fault; //    1  what can go wrong below a protocol, as types without numbers
+pub mod evidence; // 1  what a person needs to believe a verdict
+pub mod secret; //   1  values that no output may show
+pub mod address; //  1  hosts and ports, in every spelling
+pub mod net; //      2  the only door to the network: names, policy, connections, TLS, the tap
+pub mod exchange; // 3  one HTTP exchange over an open connection
+pub mod check; //    4  the shape of a protocol
+pub mod http; //     5  HTTP and HTTPS
+pub mod tcp; //      5  TCP, with or without TLS and a conversation
+pub mod outcome; //  6  what one run came to
+pub mod spec; //     7  the one list of protocols

@@ -1,0 +1,34 @@
+//! The exchange as `-v` shows it.
+
+use http::Request;
+
+use super::{Answer, version_name};
+use crate::net::Attempt;
+use crate::secret::{MASK, mask_urls};
+
+/// Tells a request; fields that are marked as sensitive without their values.
+pub(super) fn tell_request<B>(attempt: &Attempt<'_>, request: &Request<B>) {
+    if !tracing::enabled!(target: "conversation", tracing::Level::DEBUG) {
+        return;
+    }
+    let secrets = &attempt.conditions.secrets;
+    let (method, target) = (request.method(), secrets.strike(&request.uri().to_string()));
+    tracing::debug!(target: "conversation", "> {method} {target} HTTP/{}", version_name(request.version()));
+    for (name, value) in request.headers() {
+        let value = if value.is_sensitive() { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()) };
+        tracing::debug!(target: "conversation", "> {name}: {}", secrets.strike(&value));
+    }
+}
+
+/// Tells the head of a response.
+pub(super) fn tell_response(attempt: &Attempt<'_>, answer: &Answer) {
+    if !tracing::enabled!(target: "conversation", tracing::Level::DEBUG) {
+        return;
+    }
+    tracing::debug!(target: "conversation", "< HTTP/{} {}", version_name(answer.version), answer.status.as_u16());
+    for (name, value) in &answer.headers {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let value = mask_urls(&attempt.conditions.secrets.strike(&value));
+        tracing::debug!(target: "conversation", "< {name}: {value}");
+    }
+}

@@ -1,0 +1,238 @@
+//! The only door to the network: an [`Attempt`] carries the one deadline, the stopwatch, the policy and the evidence
+//! of a run, and whoever waits holds it.
+//!
+//! Names are resolved ([`resolve`]), judged ([`policy`]), connected to ([`connect`]) and encrypted ([`tls`]) here, so
+//! that every protocol has the same phases and the same faults for the same trouble.
+
+#![expect(clippy::disallowed_methods, reason = "this is the module that the bans send all others to")]
+
+pub mod policy;
+pub mod resolve;
+pub mod tls;
+pub mod verdict;
+
+pub(crate) mod connect;
+pub(crate) mod stream;
+mod sys;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::evidence::Evidence;
+use crate::phases::{Phase, Phases};
+use crate::secret::Secrets;
+use policy::{Demand, Policy};
+use verdict::Anchors;
+
+/// What the host that the agent runs on gives to every run. Made once and shared.
+#[derive(Debug, Default)]
+pub struct Host {
+    /// Which addresses may be contacted.
+    pub policy: Policy,
+    /// The source address for IPv4 targets; the kernel's choice if absent.
+    pub source_ipv4: Option<Ipv4Addr>,
+    /// The source address for IPv6 targets; the kernel's choice if absent.
+    pub source_ipv6: Option<Ipv6Addr>,
+    /// The interface to send through; the kernel's choice if absent.
+    pub interface: Option<String>,
+    roots: OnceLock<Arc<Anchors>>,
+    names: OnceLock<resolve::System>,
+}
+
+impl Host {
+    /// The trust anchors of the system, read when first asked for.
+    fn roots(&self) -> Arc<Anchors> {
+        self.roots.get_or_init(|| Arc::new(Anchors::new(rustls_native_certs::load_native_certs().certs))).clone()
+    }
+
+    /// The name service of the system, read when first asked for.
+    fn names(&self) -> &resolve::System {
+        self.names.get_or_init(resolve::System::read)
+    }
+}
+
+/// The limits of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The whole run.
+    pub timeout: Duration,
+    /// TCP connect, per hop; without it `setup` bounds it.
+    pub connect: Option<Duration>,
+    /// The TLS handshake; without it `setup` bounds it.
+    pub tls: Option<Duration>,
+    /// Connect and TLS together, per hop.
+    pub setup: Duration,
+}
+
+/// What a task says about how it is to be run, whatever its protocol.
+#[derive(Clone, Debug)]
+pub struct Conditions {
+    /// The limits.
+    pub limits: Limits,
+    /// How names become addresses.
+    pub resolver: resolve::Settings,
+    /// The source address, before the host's.
+    pub source_ip: Option<IpAddr>,
+    /// What the task adds to the address policy.
+    pub demand: Demand,
+    /// What no output may show.
+    pub secrets: Secrets,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        Self {
+            limits: Limits {
+                timeout: Duration::from_secs(30),
+                connect: None,
+                tls: None,
+                setup: Duration::from_secs(30),
+            },
+            resolver: resolve::Settings::default(),
+            source_ip: None,
+            demand: Demand::default(),
+            secrets: Secrets::default(),
+        }
+    }
+}
+
+/// One run under way.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// The host it runs on.
+    pub(crate) host: &'a Host,
+    /// What its task says.
+    pub(crate) conditions: &'a Conditions,
+    /// The wall clock at its start: for certificates and signatures.
+    pub(crate) started: SystemTime,
+    /// When everything ends.
+    pub(crate) deadline: Instant,
+    /// What was seen.
+    pub(crate) evidence: Evidence,
+    /// The peer, once connected.
+    pub(crate) remote: Option<SocketAddr>,
+    /// What the connection carried.
+    pub(crate) tap: Option<stream::Tap>,
+    /// Texts that a server made of a secret, by sending us to a URL with one in it: as secret as the secret itself.
+    pub(crate) tainted: Secrets,
+    /// Whether the server asked for a client certificate.
+    client_certificate: Option<Arc<tls::ClientCertificate>>,
+    begun: Instant,
+    setup_deadline: Instant,
+    phases: Phases,
+    hop_phases: Phases,
+    current: Option<Phase>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Starts the clock.
+    pub(crate) fn new(host: &'a Host, conditions: &'a Conditions) -> Self {
+        let begun = Instant::now();
+        let deadline = begun + conditions.limits.timeout;
+        Self {
+            host,
+            conditions,
+            started: SystemTime::now(),
+            deadline,
+            evidence: Evidence::default(),
+            remote: None,
+            tap: None,
+            tainted: Secrets::default(),
+            client_certificate: None,
+            begun,
+            setup_deadline: deadline,
+            phases: Phases::default(),
+            hop_phases: Phases::default(),
+            current: None,
+        }
+    }
+
+    /// How long the run has taken.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// How long the run may still take.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// The phases so far; of several hops, the sums.
+    pub(crate) const fn phases(&self) -> &Phases {
+        &self.phases
+    }
+
+    /// The phase that was entered last.
+    pub(crate) const fn current(&self) -> Option<Phase> {
+        self.current
+    }
+
+    /// The phases of the hop that ends here; the next hop begins with none.
+    pub(crate) fn take_hop_phases(&mut self) -> Phases {
+        std::mem::take(&mut self.hop_phases)
+    }
+
+    /// Begins a phase: from now on it counts as reached.
+    pub(crate) fn enter(&mut self, phase: Phase) -> Instant {
+        self.add(phase, Duration::ZERO);
+        Instant::now()
+    }
+
+    /// Ends a phase that began at `begun`, and says how long it took.
+    pub(crate) fn leave(&mut self, phase: Phase, begun: Instant) -> Duration {
+        let spent = begun.elapsed();
+        self.add(phase, spent);
+        spent
+    }
+
+    /// Adds time that was measured where it was spent.
+    pub(crate) fn add(&mut self, phase: Phase, spent: Duration) {
+        self.phases.add(phase, spent);
+        self.hop_phases.add(phase, spent);
+        self.current = Some(phase);
+    }
+
+    /// Runs `work` until the run's deadline; `None` is the deadline.
+    pub(crate) async fn within<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        before(self.deadline, work).await
+    }
+
+    /// Runs `work` until the time for connecting is over; `None` is its end.
+    pub(crate) async fn within_setup<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        before(self.address_deadline(1), work).await
+    }
+
+    /// Runs `work` for a pause within the run's deadline; `None` is the end of either.
+    pub(crate) async fn within_pause<T>(&self, pause: Duration, work: impl Future<Output = T>) -> Option<T> {
+        before(self.deadline.min(Instant::now() + pause), work).await
+    }
+
+    /// Starts the time that connect and TLS of one hop share.
+    fn begin_setup(&mut self) {
+        self.setup_deadline = self.deadline.min(Instant::now() + self.conditions.limits.setup);
+    }
+
+    /// When the attempt on the next of `left` addresses ends.
+    fn address_deadline(&self, left: usize) -> Instant {
+        let now = Instant::now();
+        let share = |end: Instant| end.saturating_duration_since(now) / u32::try_from(left).unwrap_or(u32::MAX);
+        match self.conditions.limits.connect {
+            Some(limit) => self.deadline.min(now + limit.min(share(self.deadline))),
+            None => now + share(self.setup_deadline),
+        }
+    }
+
+    /// When a TLS handshake that begins now ends.
+    fn tls_deadline(&self) -> Instant {
+        match self.conditions.limits.tls {
+            Some(limit) => self.deadline.min(Instant::now() + limit),
+            None => self.setup_deadline,
+        }
+    }
+}
+
+/// Runs `work` until `deadline`; `None` is the deadline.
+pub(crate) async fn before<T>(deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at(deadline.into(), work).await.ok()
+}

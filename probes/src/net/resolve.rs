@@ -1,0 +1,362 @@
+//! From a host to the addresses that may be contacted: hosts tables, name servers, search list, families, policy.
+//!
+//! The reading of resolv.conf and /etc/hosts is hickory-resolver's; asking is ours, with hickory-proto as codec,
+//! because only so do refused ports, foreign answers and TLS faults keep their names. Silence never ends a lookup:
+//! the servers are asked in turn until one gives a definite answer or the time is over (RFC 1034, 1035, 2308).
+
+mod answer;
+mod lookup;
+mod server;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hickory_proto::op::Query;
+use hickory_proto::rr::{Name, RData, RecordType};
+use hickory_resolver::Hosts;
+
+use crate::address::{Endpoint, Host};
+use crate::evidence;
+use crate::fault::{Failure, Fault, Named, Policy, Resolve};
+use crate::net::Attempt;
+use crate::net::verdict::Anchors;
+use crate::phases::Phase;
+use lookup::Lookup;
+
+/// How names become addresses.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The name servers, asked in this order; without any, the system's, with its hosts file and search list.
+    pub servers: Vec<Server>,
+    /// Names with fixed addresses, in lower case without a final dot.
+    pub hosts: HashMap<String, Vec<IpAddr>>,
+    /// The address families, and which goes first.
+    pub family: Family,
+    /// Trust anchors for `tls://` and `https://` servers; the system's if absent.
+    pub anchors: Option<Arc<Anchors>>,
+}
+
+/// Which address families are used, and in which order.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Family {
+    /// Both; those without a route go last, IPv6 before IPv4 otherwise (RFC 6724 in short).
+    #[default]
+    Any,
+    /// IPv4 only.
+    Ipv4,
+    /// IPv6 only.
+    Ipv6,
+    /// IPv4 first.
+    PreferIpv4,
+    /// IPv6 first.
+    PreferIpv6,
+}
+
+impl Family {
+    /// The record types to ask for.
+    const fn types(self) -> &'static [RecordType] {
+        match self {
+            Self::Any | Self::PreferIpv6 => &[RecordType::AAAA, RecordType::A],
+            Self::PreferIpv4 => &[RecordType::A, RecordType::AAAA],
+            Self::Ipv4 => &[RecordType::A],
+            Self::Ipv6 => &[RecordType::AAAA],
+        }
+    }
+
+    const fn takes(self, address: IpAddr) -> bool {
+        match self {
+            Self::Any | Self::PreferIpv4 | Self::PreferIpv6 => true,
+            Self::Ipv4 => address.is_ipv4(),
+            Self::Ipv6 => address.is_ipv6(),
+        }
+    }
+
+    /// Puts addresses in the order in which they are to be tried, keeping the servers' order within a family.
+    fn sort(self, addresses: &mut [SocketAddr]) {
+        match self {
+            Self::Any => addresses.sort_by_cached_key(|address| (!has_route(*address), address.is_ipv4())),
+            Self::PreferIpv4 => addresses.sort_by_key(SocketAddr::is_ipv6),
+            Self::PreferIpv6 => addresses.sort_by_key(SocketAddr::is_ipv4),
+            Self::Ipv4 | Self::Ipv6 => {}
+        }
+    }
+}
+
+/// Whether the kernel has a route: connecting a datagram socket asks it without sending anything.
+fn has_route(address: SocketAddr) -> bool {
+    let any: SocketAddr = if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0; 8], 0).into() };
+    std::net::UdpSocket::bind(any).is_ok_and(|socket| socket.connect(address).is_ok())
+}
+
+/// A name server and how to speak to it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Server {
+    /// UDP, and TCP where an answer is truncated: `127.0.0.1:5300`, `udp://…`.
+    Udp(SocketAddr),
+    /// TCP only: `tcp://…`.
+    Tcp(SocketAddr),
+    /// DNS over TLS (RFC 7858): `tls://dns.example.com`, port 853.
+    Tls(Endpoint),
+    /// DNS over HTTPS (RFC 8484): `https://dns.example.com/dns-query`.
+    Https(url::Url),
+}
+
+impl FromStr for Server {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (scheme, rest) = text.split_once("://").unwrap_or(("udp", text));
+        let endpoint = |port| Endpoint::parse(rest, Some(port)).map_err(|error| format!("`{text}`: {error}"));
+        let literal = || {
+            let found = endpoint(53)?;
+            found
+                .literal()
+                .ok_or_else(|| format!("`{text}`: a name server is given by its address, as in 192.0.2.53:53"))
+        };
+        match scheme {
+            "udp" => literal().map(Self::Udp),
+            "tcp" => literal().map(Self::Tcp),
+            "tls" => endpoint(853).map(Self::Tls),
+            "https" => {
+                let mut url = url::Url::parse(text).map_err(|error| format!("`{text}`: {error}"))?;
+                if url.path() == "/" {
+                    url.set_path("/dns-query");
+                }
+                Ok(Self::Https(url))
+            }
+            _ => {
+                Err(format!("`{text}`: a name server is an address, or begins with udp://, tcp://, tls:// or https://"))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp(address) => address.fmt(formatter),
+            Self::Tcp(address) => write!(formatter, "tcp://{address}"),
+            Self::Tls(endpoint) => write!(formatter, "tls://{endpoint}"),
+            Self::Https(url) => url.fmt(formatter),
+        }
+    }
+}
+
+/// The name service of the system: /etc/resolv.conf and /etc/hosts.
+#[derive(Debug)]
+pub(crate) struct System {
+    hosts: Hosts,
+    servers: Vec<Server>,
+    search: Vec<Name>,
+    ndots: usize,
+    interval: Duration,
+}
+
+impl System {
+    /// Reads both files; what the C library takes for granted stands in for what is missing.
+    pub(crate) fn read() -> Self {
+        let hosts = Hosts::from_system().unwrap_or_default();
+        match hickory_resolver::system_conf::read_system_conf() {
+            Ok((config, options)) => Self {
+                hosts,
+                servers: config
+                    .name_servers()
+                    .iter()
+                    .map(|server| Server::Udp(SocketAddr::new(server.ip, 53)))
+                    .collect(),
+                search: config.search().to_vec(),
+                ndots: options.ndots,
+                interval: options.timeout,
+            },
+            Err(error) => {
+                tracing::warn!("/etc/resolv.conf: {error}; asking 127.0.0.1");
+                Self {
+                    hosts,
+                    servers: vec![Server::Udp((Ipv4Addr::LOCALHOST, 53).into())],
+                    search: Vec::new(),
+                    ndots: 1,
+                    interval: DEFAULT_INTERVAL,
+                }
+            }
+        }
+    }
+
+    fn lookup_hosts(&self, name: &Name, family: Family) -> Vec<IpAddr> {
+        let of_type =
+            |record_type: &RecordType| self.hosts.lookup_static_host(&Query::query(name.clone(), *record_type));
+        let records = family.types().iter().filter_map(of_type);
+        records
+            .flat_map(|lookup| {
+                lookup.answers().iter().filter_map(|record| address_of(&record.data)).collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// The absolute names to ask for, in the order of resolv.conf(5): as it is first when it has enough dots.
+    fn candidates(&self, name: &Name) -> Vec<Name> {
+        if name.is_fqdn() {
+            return vec![name.clone()];
+        }
+        let absolute = |name: &Name| {
+            let mut name = name.clone();
+            name.set_fqdn(true);
+            name
+        };
+        let searched = self.search.iter().filter_map(|domain| name.clone().append_domain(&absolute(domain)).ok());
+        let dots = usize::from(name.num_labels()).saturating_sub(1);
+        if dots >= self.ndots {
+            std::iter::once(absolute(name)).chain(searched).collect()
+        } else {
+            searched.chain(std::iter::once(absolute(name))).collect()
+        }
+    }
+}
+
+/// How long one server is waited for before the next is asked: resolv.conf's own default.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
+
+fn address_of(data: &RData) -> Option<IpAddr> {
+    match data {
+        RData::A(address) => Some(address.0.into()),
+        RData::AAAA(address) => Some(address.0.into()),
+        _ => None,
+    }
+}
+
+impl Attempt<'_> {
+    /// The addresses of an endpoint that may be contacted, in the order in which to try them; never none.
+    pub(crate) async fn resolve(&mut self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+        let addresses = match &endpoint.host {
+            Host::Address(address) => vec![*address],
+            Host::Name(name) => {
+                let begun = self.enter(Phase::Resolve);
+                tracing::debug!(target: "conversation", "* resolving {name}");
+                let result = self.look_up(name, self.deadline).await;
+                self.leave(Phase::Resolve, begun);
+                result?
+            }
+        };
+        let mut addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, endpoint.port)).collect();
+        self.conditions.resolver.family.sort(&mut addresses);
+        self.permit(endpoint, addresses)
+    }
+
+    /// Drops what the policy forbids; a forbidden address among good ones is skipped and noted.
+    fn permit(&mut self, endpoint: &Endpoint, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failure> {
+        let mut reason = None;
+        let mut permitted = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            match self.host.policy.judge(address, self.conditions.demand) {
+                Ok(()) => permitted.push(address),
+                Err(refusal) => {
+                    self.evidence.addresses.push(evidence::Address {
+                        ip: address.ip(),
+                        cause: Some(Policy::Forbidden.name()),
+                        phases: crate::phases::Phases::default(),
+                    });
+                    reason = Some(format!("{endpoint} is not contacted: {address} is {refusal}"));
+                }
+            }
+        }
+        match reason {
+            Some(reason) if permitted.is_empty() => Err(Failure::new(Policy::Forbidden, reason)),
+            _ => Ok(permitted),
+        }
+    }
+
+    /// Looks a name up; the answer of every server asked goes into the evidence.
+    async fn look_up(&mut self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, Failure> {
+        let settings = &self.conditions.resolver;
+        if let Some(fixed) = settings.hosts.get(name.trim_end_matches('.')) {
+            return fixed_addresses(name, fixed, settings.family);
+        }
+        let mut asked = evidence::Dns { name: name.to_owned(), ..evidence::Dns::default() };
+        let result = Lookup::new(self.host, settings, self.started, deadline).addresses(name, &mut asked).await;
+        if !asked.servers.is_empty() {
+            self.evidence.dns = Some(asked);
+        }
+        result.map_err(|trouble| trouble.failure(name))
+    }
+}
+
+fn fixed_addresses(name: &str, fixed: &[IpAddr], family: Family) -> Result<Vec<IpAddr>, Failure> {
+    let usable: Vec<_> = fixed.iter().copied().filter(|address| family.takes(*address)).collect();
+    if usable.is_empty() {
+        let detail = format!("{name} has no address of the wanted family in the hosts of the task");
+        return Err(Failure::new(Resolve::Nodata, detail));
+    }
+    Ok(usable)
+}
+
+/// What came of asking, before it is told to a person.
+#[derive(Clone, Debug)]
+struct Trouble {
+    fault: Resolve,
+    detail: String,
+    errno: Option<i32>,
+}
+
+impl Trouble {
+    fn new(fault: Resolve, detail: impl Into<String>) -> Self {
+        Self { fault, detail: detail.into(), errno: None }
+    }
+
+    fn failure(self, name: &str) -> Failure<Fault> {
+        let detail = format!("{name}: {}", self.detail);
+        Failure::new(self.fault, detail).with_errno(self.errno)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_read_and_printed_alike() {
+        let rows = [
+            ("127.0.0.1:5300", "127.0.0.1:5300"),
+            ("127.0.0.1", "127.0.0.1:53"),
+            ("udp://[::1]:53", "[::1]:53"),
+            ("tcp://127.0.0.1", "tcp://127.0.0.1:53"),
+            ("tls://dns.test", "tls://dns.test:853"),
+            ("https://dns.test", "https://dns.test/dns-query"),
+            ("https://dns.test:8443/q", "https://dns.test:8443/q"),
+        ];
+        for (text, printed) in rows {
+            assert_eq!(text.parse::<Server>().map(|server| server.to_string()), Ok(printed.to_owned()));
+        }
+        for text in ["dns.test", "quic://127.0.0.1", "127.0.0.1:0", "tls://"] {
+            assert!(text.parse::<Server>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_search_list_is_used_as_resolv_conf_says() {
+        let name = |text: &str| Name::from_ascii(text).expect("a name");
+        let system = System {
+            hosts: Hosts::default(),
+            servers: Vec::new(),
+            search: vec![name("corp.test"), name("test.")],
+            ndots: 2,
+            interval: DEFAULT_INTERVAL,
+        };
+        let candidates = |text| system.candidates(&name(text)).iter().map(Name::to_ascii).collect::<Vec<_>>();
+        assert_eq!(candidates("a"), ["a.corp.test.", "a.test.", "a."]);
+        assert_eq!(candidates("a.b"), ["a.b.corp.test.", "a.b.test.", "a.b."]);
+        assert_eq!(candidates("a.b.c"), ["a.b.c.", "a.b.c.corp.test.", "a.b.c.test."]);
+        assert_eq!(candidates("a."), ["a."]);
+    }
+
+    #[test]
+    fn families_order_addresses() {
+        let mut addresses: Vec<SocketAddr> = vec![([127, 0, 0, 1], 1).into(), ([0, 0, 0, 0, 0, 0, 0, 1], 1).into()];
+        Family::PreferIpv6.sort(&mut addresses);
+        assert!(addresses[0].is_ipv6());
+        Family::PreferIpv4.sort(&mut addresses);
+        assert!(addresses[0].is_ipv4());
+    }
+}

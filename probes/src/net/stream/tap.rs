@@ -1,0 +1,217 @@
+//! What a connection carried, on the wire and above it, and what that says when it breaks.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+use crate::fault::{self, Failure};
+use crate::net::sys;
+use crate::secret::Secrets;
+
+/// How many of the first bytes received are kept to show what spoke.
+const FIRST_BYTES: usize = 64;
+
+/// What one level of a connection carried.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    /// Bytes written.
+    pub(crate) sent: u64,
+    /// Bytes read.
+    pub(crate) received: u64,
+    /// When the last write was taken.
+    pub(crate) last_write: Option<Instant>,
+    /// When the first byte was read.
+    pub(crate) first_read: Option<Instant>,
+    /// When the last bytes were read.
+    pub(crate) last_read: Option<Instant>,
+    /// The beginning of what was read.
+    pub(crate) first_bytes: Vec<u8>,
+    /// Whether a write waits for the peer.
+    pub(crate) write_pending: bool,
+    /// Whether the peer ended the connection in order.
+    pub(crate) ended: bool,
+    /// Why reading failed.
+    pub(crate) read_error: Option<Broken>,
+    /// Why writing failed.
+    pub(crate) write_error: Option<Broken>,
+    /// How much may still be read before the answer gets on (its head, more of its body); no limit if absent.
+    pub(crate) room: Option<usize>,
+}
+
+/// Why a connection broke.
+#[derive(Clone, Debug)]
+pub(crate) struct Broken {
+    /// The kernel's error number.
+    pub(crate) errno: Option<i32>,
+    /// The kind of the error.
+    pub(crate) kind: io::ErrorKind,
+    /// The TLS reason, where TLS broke.
+    pub(crate) tls: Option<rustls::Error>,
+}
+
+impl Broken {
+    pub(crate) fn of(error: &io::Error) -> Self {
+        let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).cloned();
+        Self { errno: error.raw_os_error(), kind: error.kind(), tls }
+    }
+
+    /// Whether the peer tore the connection down instead of ending it.
+    pub(crate) const fn is_reset(&self) -> bool {
+        matches!(
+            self.kind,
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe
+        )
+    }
+}
+
+impl Record {
+    pub(super) fn note_read(&mut self, result: &io::Result<()>, bytes: &[u8]) {
+        match result {
+            Err(error) => self.read_error = Some(Broken::of(error)),
+            Ok(()) if bytes.is_empty() => self.ended = true,
+            Ok(()) => {
+                let now = Instant::now();
+                self.first_read.get_or_insert(now);
+                self.last_read = Some(now);
+                self.received += bytes.len() as u64;
+                let room = FIRST_BYTES.saturating_sub(self.first_bytes.len());
+                self.first_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+        }
+    }
+
+    pub(super) fn note_write(&mut self, result: &Poll<io::Result<usize>>) {
+        self.write_pending = result.is_pending();
+        match result {
+            Poll::Ready(Ok(written)) => {
+                self.sent += *written as u64;
+                self.last_write = Some(Instant::now());
+            }
+            Poll::Ready(Err(error)) => self.write_error = Some(Broken::of(error)),
+            Poll::Pending => {}
+        }
+    }
+
+    /// The fault of an answer that did not come, or not to its end; `begun` says whether any of it came.
+    pub(crate) fn receive_fault(&self, begun: bool) -> fault::Receive {
+        use fault::Receive;
+        let nothing = !begun;
+        match &self.read_error {
+            Some(broken) if broken.is_reset() && nothing => Receive::NothingReset,
+            Some(broken) if broken.is_reset() => Receive::Reset,
+            // TLS that ends without close_notify is an end all the same, but for answers that only the end delimits.
+            Some(broken) if broken.kind == io::ErrorKind::UnexpectedEof && nothing => Receive::NothingClosed,
+            Some(broken) if broken.kind == io::ErrorKind::UnexpectedEof => Receive::Closed,
+            Some(_) => Receive::Other,
+            None if self.ended && nothing => Receive::NothingClosed,
+            None if self.ended => Receive::Closed,
+            None if nothing => Receive::Silence,
+            None => Receive::TimedOut,
+        }
+    }
+
+    /// The fault of bytes that could not be sent.
+    pub(crate) fn send_fault(&self) -> fault::Send {
+        match self.write_error.as_ref().or(self.read_error.as_ref()) {
+            Some(broken) if broken.is_reset() => fault::Send::Reset,
+            Some(_) => fault::Send::Other,
+            None => fault::Send::TimedOut,
+        }
+    }
+
+    /// The kernel's error number behind the last failure.
+    pub(crate) fn errno(&self) -> Option<i32> {
+        self.read_error.as_ref().or(self.write_error.as_ref()).and_then(|broken| broken.errno)
+    }
+}
+
+/// The two levels of a connection and the socket below, for as long as anyone asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Tap {
+    pub(super) socket: Arc<TcpStream>,
+    pub(super) wire: Arc<Mutex<Record>>,
+    pub(super) application: Arc<Mutex<Record>>,
+}
+
+impl Tap {
+    /// What TCP carried.
+    pub(crate) fn wire(&self) -> MutexGuard<'_, Record> {
+        self.wire.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the protocol said and heard.
+    pub(crate) fn application(&self) -> MutexGuard<'_, Record> {
+        self.application.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of the wire that the peer's TCP has acknowledged; 0 where the kernel does not say.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        sys::acknowledged(&*self.socket).unwrap_or(0)
+    }
+
+    /// Looks at what has arrived without taking it. The kernel tells of a reset once, so it is noted here.
+    pub(crate) async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let seen = self.socket.peek(buffer).await;
+        if let Err(error) = &seen {
+            self.application().read_error = Some(Broken::of(error));
+        }
+        seen
+    }
+
+    /// The error the kernel holds for this socket, such as a reset that no read has met yet.
+    pub(crate) fn take_error(&self) -> Option<io::Error> {
+        self.socket.take_error().ok().flatten()
+    }
+
+    /// Whether the peer has torn the connection down under a write.
+    pub(crate) fn is_torn(&self) -> bool {
+        self.wire().write_error.as_ref().is_some_and(Broken::is_reset)
+    }
+
+    /// The failure of silence after bytes that never arrived: what the peer's TCP has not acknowledged was not sent
+    /// yet, whatever the kernel took. `None` if the first `count` bytes of the wire were acknowledged.
+    pub(crate) fn unacknowledged(&self, count: u64) -> Option<Failure> {
+        let acked = self.acknowledged();
+        let detail = format!("{acked} of the {count} bytes sent were acknowledged by the peer in time");
+        (acked < count).then(|| Failure::new(fault::Send::TimedOut, detail))
+    }
+
+    /// The failure of a connection that the peer tore down while it was sent to.
+    pub(crate) fn torn_failure(&self) -> Failure {
+        let bytes = self.bytes();
+        let detail = format!(
+            "the peer tore the connection down while it was sent to; {} of {} bytes were acknowledged",
+            bytes.acked, bytes.sent
+        );
+        Failure::new(fault::Send::Reset, detail).with_errno(Some(libc::ECONNRESET))
+    }
+
+    /// The failure of bytes that could not be sent.
+    pub(crate) fn send_failure(&self) -> Failure {
+        let record = self.wire();
+        let (fault, sent) = (record.send_fault(), record.sent);
+        let detail = match fault {
+            fault::Send::TimedOut => format!("the peer did not take the data in time; {sent} bytes went out"),
+            fault::Send::Reset => {
+                format!("the peer tore the connection down while it was sent to, after {sent} bytes")
+            }
+            fault::Send::Other => format!("sending failed after {sent} bytes"),
+        };
+        Failure::new(fault, detail).with_errno(record.errno())
+    }
+
+    /// The counts for the evidence.
+    pub(crate) fn bytes(&self) -> crate::evidence::Bytes {
+        let wire = self.wire();
+        crate::evidence::Bytes { sent: wire.sent, acked: self.acknowledged(), received: wire.received }
+    }
+}
+
+/// The first bytes of something unexpected, fit to be shown: without secrets, printable ASCII as it is, the rest
+/// escaped.
+pub(crate) fn show(secrets: &Secrets, bytes: &[u8]) -> String {
+    format!("\"{}\"", secrets.strike_bytes(bytes).escape_ascii())
+}

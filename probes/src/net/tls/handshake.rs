@@ -1,0 +1,226 @@
+//! One handshake, what was seen of it, and the names of what went wrong in it or right after it.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::SystemTime;
+
+use rustls::pki_types::{ServerName, UnixTime};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::alert::{ClientCertificate, alert_fault, alert_name, begins_a_record};
+use super::verifier::Verifier;
+use super::{Client, suite_name};
+use crate::address;
+use crate::evidence;
+use crate::fault::{Certificate, Failure, Handshake, Receive};
+use crate::net::stream::{Broken, Stream, Tap, Wire, show};
+use crate::net::verdict::{Anchors, describe};
+use crate::net::{Attempt, Host, before};
+use crate::phases::Phase;
+use crate::secret::Secrets;
+
+/// The version as the evidence has it.
+const TLS13: &str = "TLSv1.3";
+
+impl Attempt<'_> {
+    /// Encrypts a connection to `host`, and puts what was seen into the evidence, good or bad.
+    pub(crate) async fn encrypt(
+        &mut self,
+        client: &Client,
+        wire: Wire,
+        host: &address::Host,
+        alpn: &[&[u8]],
+    ) -> Result<Stream, Failure> {
+        let deadline = self.tls_deadline();
+        let begun = self.enter(Phase::Tls);
+        let name = match &client.settings.server_name {
+            Some(name) => name.clone(),
+            None => server_name(host)?,
+        };
+        let done =
+            before(deadline, handshake(client, self.host, wire, name, self.started, alpn, &self.conditions.secrets))
+                .await;
+        self.leave(Phase::Tls, begun);
+        let Some(done) = done else {
+            return Err(Failure::new(Handshake::TimedOut, "the TLS handshake was not done in time"));
+        };
+        if let Some(version) = &done.seen.version {
+            let cipher = done.seen.cipher.as_deref().unwrap_or("?");
+            tracing::debug!(target: "conversation", "* {version}, {cipher}");
+        }
+        self.evidence.tls = Some(done.seen);
+        self.client_certificate = Some(done.client_certificate);
+        done.result.map(Stream::tls)
+    }
+
+    /// Whether the server asked for a client certificate in TLS 1.3 and has not said what it thinks of the answer.
+    pub(crate) fn verdict_is_open(&self) -> bool {
+        let asked = self.client_certificate.as_ref().is_some_and(|asked| asked.was_asked());
+        let version = self.evidence.tls.as_ref().and_then(|tls| tls.version.as_deref());
+        asked && version == Some(TLS13)
+    }
+
+    /// The refusal of the client certificate, or of its absence, if an alert that was read says so.
+    pub(crate) fn client_certificate_failure(&mut self, tap: &Tap) -> Option<Failure> {
+        let alert = match &tap.application().read_error {
+            Some(Broken { tls: Some(rustls::Error::AlertReceived(alert)), .. }) => *alert,
+            _ => return None,
+        };
+        let fault = self.client_certificate.as_ref()?.fault(alert)?;
+        let alert = alert_name(alert);
+        let detail = format!("the server ended the session with the alert {alert}");
+        if let Some(seen) = &mut self.evidence.tls {
+            seen.alert = Some(alert);
+        }
+        Some(Failure::new(fault, detail))
+    }
+
+    /// The failure of an answer that did not come, or not to its end, as the tap saw it. A refusal of the client
+    /// certificate that TLS 1.3 delivers after the handshake is one of TLS.
+    pub(crate) fn receive_failure(&mut self, tap: &Tap, begun: bool) -> Failure {
+        if !begun && let Some(failure) = self.client_certificate_failure(tap) {
+            return failure;
+        }
+        let record = tap.application();
+        let fault = record.receive_fault(begun);
+        let received = record.received;
+        let detail = match fault {
+            Receive::Silence => "connected, and no byte of an answer came in time".to_owned(),
+            Receive::NothingClosed => "the peer closed the connection without an answer".to_owned(),
+            Receive::NothingReset => "the peer reset the connection without an answer".to_owned(),
+            Receive::TimedOut => format!("the answer stopped after {received} bytes and was not complete in time"),
+            Receive::Closed => format!("the peer closed the connection after {received} bytes of an incomplete answer"),
+            Receive::Reset => format!("the peer reset the connection after {received} bytes of an incomplete answer"),
+            Receive::Truncated => format!("TLS ended without close_notify after {received} bytes"),
+            Receive::Other => match &record.read_error {
+                Some(Broken { tls: Some(error), .. }) => format!("TLS failed while receiving: {error}"),
+                Some(broken) => format!("receiving failed: {}", broken.kind),
+                None => "receiving failed".to_owned(),
+            },
+        };
+        Failure::new(fault, detail).with_errno(record.errno())
+    }
+}
+
+fn server_name(host: &address::Host) -> Result<ServerName<'static>, Failure> {
+    let text = host.without_dot();
+    ServerName::try_from(text.clone())
+        .map_err(|_| Failure::new(Certificate::NameMismatch, format!("no certificate can be for the name `{text}`")))
+}
+
+/// What came of a handshake.
+pub(crate) struct Done {
+    pub(crate) result: Result<TlsStream<Wire>, Failure>,
+    pub(crate) seen: evidence::Tls,
+    pub(crate) client_certificate: Arc<ClientCertificate>,
+}
+
+/// Makes a full handshake over an open connection.
+pub(crate) async fn handshake(
+    client: &Client,
+    host: &Host,
+    wire: Wire,
+    name: ServerName<'static>,
+    started: SystemTime,
+    alpn: &[&[u8]],
+    secrets: &Secrets,
+) -> Done {
+    let anchors = client
+        .settings
+        .anchors
+        .clone()
+        .unwrap_or_else(|| if client.settings.verify { host.roots() } else { Arc::new(Anchors::new([])) });
+    let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = UnixTime::since_unix_epoch(since_epoch);
+    let verifier = Arc::new(Verifier::new(anchors, client.demands(name.clone()), now));
+    let client_certificate = Arc::new(ClientCertificate::new(client.settings.identity.clone()));
+    let mut config = client.template.clone();
+    config.dangerous().set_certificate_verifier(verifier.clone());
+    config.client_auth_cert_resolver = client_certificate.clone();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, wire).into_fallible();
+    let mut seen = evidence::Tls::default();
+    let result = match connecting.await {
+        Ok(stream) => {
+            describe_session(&stream, &mut seen);
+            Ok(stream)
+        }
+        Err((error, wire)) => Err(refine(&error, &wire, &verifier, &client_certificate, &mut seen, secrets)),
+    };
+    let judged = std::mem::take(&mut *verifier.seen.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(judged) = judged {
+        seen.chain = describe(&judged.chain);
+        seen.problems = judged.verdict.problems.iter().map(Into::into).collect();
+    }
+    Done { result, seen, client_certificate }
+}
+
+fn describe_session(stream: &TlsStream<Wire>, seen: &mut evidence::Tls) {
+    let session = stream.get_ref().1;
+    seen.version = session.protocol_version().map(|version| match version {
+        rustls::ProtocolVersion::TLSv1_2 => "TLSv1.2".to_owned(),
+        rustls::ProtocolVersion::TLSv1_3 => TLS13.to_owned(),
+        other => format!("{other:?}"),
+    });
+    seen.cipher = session.negotiated_cipher_suite().map(|suite| suite_name(suite.suite()));
+    seen.alpn = session.alpn_protocol().map(|protocol| String::from_utf8_lossy(protocol).into_owned());
+}
+
+/// Names the failure of a handshake.
+fn refine(
+    error: &io::Error,
+    wire: &Wire,
+    verifier: &Verifier,
+    client_certificate: &ClientCertificate,
+    seen: &mut evidence::Tls,
+    secrets: &Secrets,
+) -> Failure {
+    if let Some(failure) = verifier.decision() {
+        return failure;
+    }
+    let broken = Broken::of(error);
+    let Some(reason) = broken.tls else {
+        return broken_off(error, &broken);
+    };
+    match &reason {
+        rustls::Error::AlertReceived(alert) => {
+            let name = alert_name(*alert);
+            seen.alert = Some(name.clone());
+            let fault = client_certificate.fault(*alert).unwrap_or_else(|| alert_fault(*alert, client_certificate));
+            Failure::new(fault, format!("the server refused the handshake with the alert {name}"))
+        }
+        rustls::Error::PeerIncompatible(_) => {
+            Failure::new(Handshake::NothingInCommon, format!("nothing in common: {reason}"))
+        }
+        _ => {
+            let record = wire.record();
+            let first = &record.first_bytes;
+            if !first.is_empty() && !begins_a_record(first) {
+                return Failure::new(
+                    Handshake::NotTls,
+                    format!("the peer does not speak TLS; it began with {}", show(secrets, first)),
+                );
+            }
+            let detail = if verifier.bad_signature.load(Ordering::Relaxed) {
+                "the handshake is signed with a key that is not the certificate's".to_owned()
+            } else {
+                reason.to_string()
+            };
+            Failure::new(Handshake::Protocol, detail)
+        }
+    }
+}
+
+fn broken_off(error: &io::Error, broken: &Broken) -> Failure {
+    let (fault, detail) = if broken.is_reset() {
+        (Handshake::Reset, "the peer reset the connection during the TLS handshake".to_owned())
+    } else if broken.kind == io::ErrorKind::UnexpectedEof {
+        (Handshake::Closed, "the peer closed the connection during the TLS handshake".to_owned())
+    } else {
+        (Handshake::Other, format!("the TLS handshake failed: {}", crate::net::connect::kernel_words(error)))
+    };
+    Failure::new(fault, detail).with_errno(broken.errno)
+}

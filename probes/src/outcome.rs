@@ -1,0 +1,249 @@
+//! What one run came to: the code beside the phases and the evidence. All that the agent ever sees of a probe.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt as _;
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use ulid::Ulid;
+
+use crate::check::Check;
+use crate::codes::{Book, Code, Protocol};
+use crate::evidence::{Errno, Evidence};
+use crate::fault::{Failure, Named, Side};
+use crate::net::{Attempt, Conditions, Host};
+use crate::phases::{Phase, Phases, milliseconds};
+use crate::secret::Secrets;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// The target is as the task wants it.
+    Ok,
+    /// It is not, and the code says why.
+    Failed,
+    /// The agent itself failed; says nothing about the target.
+    Error,
+}
+
+/// Who a run belongs to, and when it is worth a warning.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The name of the task.
+    pub task: String,
+    /// The target, without credentials.
+    pub target: String,
+    /// Dimensions for analysis.
+    pub labels: BTreeMap<String, String>,
+    /// A successful run that took longer is worth a warning.
+    pub warn_after: Option<Duration>,
+    /// A certificate that ends sooner is worth a warning.
+    pub warn_certificate: Duration,
+}
+
+/// The result of one run, in the form that users meet.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// Unique, and in the order of time (ULID).
+    pub id: String,
+    /// The name of the task.
+    pub task: String,
+    /// The target, without credentials.
+    pub target: String,
+    /// What was spoken.
+    pub protocol: Protocol,
+    /// The book of the code; null where there is none.
+    pub book: Option<Book>,
+    /// How it ended.
+    #[serde(rename = "outcome")]
+    pub verdict: Verdict,
+    /// Whether the target is as the task wants it.
+    pub ok: bool,
+    /// The documented number; null where the agent itself failed.
+    #[serde(serialize_with = "number")]
+    pub code: Option<Code>,
+    /// The code's name.
+    pub name: Option<String>,
+    /// The code's title.
+    pub title: Option<String>,
+    /// What happened, from the closed list.
+    pub fault: Option<&'static str>,
+    /// The phase in which the run failed.
+    pub phase: Option<Phase>,
+    /// Whose fault it is.
+    pub side: Option<Side>,
+    /// What happened, for people.
+    pub detail: Option<String>,
+    /// The wall clock at the start, RFC 3339 in UTC.
+    pub started_at: String,
+    /// How long the run took.
+    #[serde(serialize_with = "as_milliseconds", rename = "duration_ms")]
+    pub duration: Duration,
+    /// The phases that were begun.
+    pub phases: Phases,
+    /// The peer that was tried last.
+    pub remote: Option<String>,
+    /// Counts the attempts of one due time.
+    pub attempt: u32,
+    /// Dimensions for analysis.
+    pub labels: BTreeMap<String, String>,
+    /// Limits of the task that a successful run is over.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warning: Vec<String>,
+    /// What a person needs to believe it.
+    pub evidence: Evidence,
+}
+
+/// The fault of a run that panicked.
+const PANIC: &str = "agent.panic";
+
+/// Runs a check once. A panic fails this run and nothing else.
+pub async fn perform<C: Check>(check: &C, identity: &Identity, host: &Host, conditions: &Conditions) -> Outcome {
+    let mut attempt = Attempt::new(host, conditions);
+    let result = AssertUnwindSafe(check.run(&mut attempt)).catch_unwind().await;
+    let duration = attempt.elapsed();
+    let mut outcome = begin(C::PROTOCOL, identity, attempt.started, duration);
+    match result {
+        Ok(Ok(code)) => outcome.succeed(code),
+        Ok(Err(failure)) => outcome.fail(&failure, C::classify(failure.fault), attempt.current()),
+        Err(panic) => outcome.err(panic.as_ref(), attempt.current()),
+    }
+    outcome.phases = *attempt.phases();
+    outcome.remote = attempt.remote.map(|remote| remote.to_string());
+    let tainted = std::mem::take(&mut attempt.tainted);
+    outcome.evidence.bytes = attempt.tap.as_ref().map(crate::net::stream::Tap::bytes);
+    let errno = outcome.evidence.errno.take();
+    outcome.evidence = Evidence { errno, bytes: outcome.evidence.bytes, ..attempt.evidence };
+    if outcome.ok {
+        outcome.warning = warnings(&outcome, identity, attempt.started);
+    }
+    outcome.strike(&conditions.secrets);
+    outcome.strike(&tainted);
+    // Only now: what is cut before it is struck could keep a part of a secret.
+    outcome.detail.iter_mut().for_each(shorten);
+    outcome
+}
+
+fn begin(protocol: Protocol, identity: &Identity, started: SystemTime, duration: Duration) -> Outcome {
+    Outcome {
+        id: Ulid::from_datetime(started).to_string(),
+        task: identity.task.clone(),
+        target: identity.target.clone(),
+        protocol,
+        book: Some(protocol.book()),
+        verdict: Verdict::Ok,
+        ok: true,
+        code: None,
+        name: None,
+        title: None,
+        fault: None,
+        phase: None,
+        side: None,
+        detail: None,
+        started_at: wall_clock(started),
+        duration,
+        phases: Phases::default(),
+        remote: None,
+        attempt: 1,
+        labels: identity.labels.clone(),
+        warning: Vec::new(),
+        evidence: Evidence::default(),
+    }
+}
+
+impl Outcome {
+    fn succeed(&mut self, code: Code) {
+        self.set_code(code);
+    }
+
+    fn fail<F: Named>(&mut self, failure: &Failure<F>, code: Code, phase: Option<Phase>) {
+        self.set_code(code);
+        self.verdict = Verdict::Failed;
+        self.ok = false;
+        self.fault = Some(failure.fault.name());
+        self.side = Some(failure.fault.side());
+        self.phase = phase;
+        self.detail = Some(failure.detail.clone());
+        self.evidence.errno = failure.errno.map(|number| Errno {
+            number,
+            text: crate::net::connect::kernel_words(&std::io::Error::from_raw_os_error(number)),
+        });
+    }
+
+    fn err(&mut self, panic: &(dyn std::any::Any + Send), phase: Option<Phase>) {
+        let words = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        self.verdict = Verdict::Error;
+        self.ok = false;
+        self.book = None;
+        self.fault = Some(PANIC);
+        self.side = Some(Side::Agent);
+        self.phase = phase;
+        self.detail = Some(format!("the probe itself failed, please report it: {words}"));
+    }
+
+    fn set_code(&mut self, code: Code) {
+        self.code = Some(code);
+        self.name = Some(code.name().into_owned());
+        self.title = Some(code.title().into_owned());
+    }
+
+    /// Strikes the secrets of the task out of everything that a peer could have put into the result.
+    fn strike(&mut self, secrets: &Secrets) {
+        if secrets.is_empty() {
+            return;
+        }
+        // A name, a target or a label may come from the environment too.
+        secrets.strike_in(&mut self.task);
+        secrets.strike_in(&mut self.target);
+        self.labels.values_mut().chain(&mut self.detail).for_each(|text| secrets.strike_in(text));
+        self.evidence.each_text(&mut |text| secrets.strike_in(text));
+    }
+}
+
+/// Cuts a text that a peer made long.
+fn shorten(text: &mut String) {
+    const LONGEST: usize = 1000;
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+}
+
+fn warnings(outcome: &Outcome, identity: &Identity, started: SystemTime) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(limit) = identity.warn_after.filter(|limit| outcome.duration > *limit) {
+        let (took, limit) = (milliseconds(outcome.duration), milliseconds(limit));
+        warnings.push(format!("the run took {took} ms, more than warn_after ({limit} ms)"));
+    }
+    let leaf = outcome.evidence.tls.as_ref().and_then(|tls| tls.chain.first());
+    let ends = leaf.and_then(|leaf| leaf.not_after.parse::<Timestamp>().ok());
+    if let (Some(ends), Ok(now)) = (ends, Timestamp::try_from(started)) {
+        let left = ends.duration_since(now);
+        if left < jiff::SignedDuration::try_from(identity.warn_certificate).unwrap_or(jiff::SignedDuration::MAX) {
+            let days = left.as_hours() / 24;
+            warnings.push(format!("the certificate ends {ends}, in {days} days (warn_certificate)"));
+        }
+    }
+    warnings
+}
+
+/// RFC 3339 in UTC, to the microsecond.
+fn wall_clock(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|_| String::new(), |time| format!("{time:.6}"))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands the field over by reference")]
+fn number<S: Serializer>(code: &Option<Code>, serializer: S) -> Result<S::Ok, S::Error> {
+    code.map(Code::number).serialize(serializer)
+}
+
+fn as_milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(milliseconds(*time))
+}

@@ -1,0 +1,340 @@
+//! Values that no output may show: passwords, tokens, keys, and whatever they look like in what peers send back.
+//!
+//! Two rules keep them in: a text is searched before it is cut or escaped, and it is searched in the forms that
+//! servers echo things in (percent-encoded, escaped as in JSON, Base64).
+
+use std::fmt;
+use std::ops::Range;
+
+use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
+
+/// What stands in the place of a secret.
+pub const MASK: &str = "***";
+
+/// A secret is searched for in what peers send back only from this length on: shorter ones would erase half of
+/// every text. The agent's own texts never hold one, whatever its length.
+const SHORTEST_SEARCHED: usize = 4;
+
+/// The beginning of a secret at the very end of a text is struck out from this length on: the text may have been cut.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// A value that was marked as secret; it prints as `***`.
+#[derive(Clone, Eq, Hash, PartialEq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Marks a value as secret.
+    #[must_use]
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value itself, for the one who sends it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
+/// Whether the name of a header field, key or variable says that its value is a secret.
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "bear", "cookie", "cred", "key", "pas", "secret", "session", "tok", "word"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// The text with the passwords of all URLs in it masked, broken URLs included: in a word with an `@`, what stands
+/// between the first colon (after `://`, if there is one) and the last `@`.
+#[must_use]
+pub fn mask_urls(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let end = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`');
+    for word in text.split_inclusive(end) {
+        let password = word.rfind('@').and_then(|at| {
+            let begin = word[..at].find("://").map_or(0, |begin| begin + 3);
+            let colon = begin + word[begin..at].find(':')?;
+            Some((colon + 1, at))
+        });
+        match password {
+            Some((begin, at)) => masked.extend([&word[..begin], MASK, &word[at..]]),
+            None => masked.push_str(word),
+        }
+    }
+    masked
+}
+
+/// The secrets of one task, to be struck out of everything that a peer sends back.
+#[derive(Clone, Debug, Default)]
+pub struct Secrets {
+    needles: Vec<Secret>,
+}
+
+impl Secrets {
+    /// Adds a secret, its Base64 of either alphabet, and its hex form. Servers change the case of what they echo (header
+    /// and host names are in lower case), so that case does not count.
+    pub fn add(&mut self, secret: &str) {
+        if secret.len() < SHORTEST_SEARCHED {
+            return;
+        }
+        let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        let base64 = BASE64_STANDARD_NO_PAD.encode(secret);
+        let for_urls = base64.replace('+', "-").replace('/', "_");
+        for form in [secret.to_ascii_lowercase(), base64.to_ascii_lowercase(), for_urls.to_ascii_lowercase(), hex] {
+            if !self.needles.iter().any(|known| known.expose() == form) {
+                self.needles.push(Secret(form));
+            }
+        }
+        // The longest first, so that no secret is left in part because another one is its beginning.
+        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.expose().len()));
+    }
+
+    /// Adds a user name and password as they stand in a Basic authorization (RFC 7617).
+    pub fn add_basic(&mut self, username: &str, password: &str) {
+        self.add(password);
+        self.add(&BASE64_STANDARD_NO_PAD.encode(format!("{username}:{password}")));
+    }
+
+    /// Adds the value of a header field: the whole of it, and each part that could be shown alone, such as the token
+    /// after `Bearer` or the value of a cookie.
+    pub fn add_header(&mut self, value: &str) {
+        self.add(value);
+        for part in value.split([' ', ';', ',']) {
+            self.add(part);
+            if let Some((_, value)) = part.split_once('=') {
+                self.add(value);
+            }
+        }
+    }
+
+    /// Whether nothing was marked as secret.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.needles.is_empty()
+    }
+
+    /// The text with every secret struck out.
+    #[must_use]
+    pub fn strike(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        self.strike_in(&mut text);
+        text
+    }
+
+    /// Strikes every secret out of the text.
+    pub fn strike_in(&self, text: &mut String) {
+        if self.is_empty() {
+            return;
+        }
+        if let Some(struck) = self.struck(text.as_bytes()) {
+            *text = String::from_utf8_lossy(&struck).into_owned();
+        }
+    }
+
+    /// The bytes with every secret struck out; to be called before they are cut or escaped.
+    #[must_use]
+    pub fn strike_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        if self.is_empty() { bytes.to_vec() } else { self.struck(bytes).unwrap_or_else(|| bytes.to_vec()) }
+    }
+
+    /// The bytes without their secrets; `None` if they hold none.
+    fn struck(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for decode in [Decoding::None, Decoding::Percent, Decoding::Form, Decoding::Backslash] {
+            if let Some(view) = View::of(bytes, decode) {
+                self.needles.iter().for_each(|needle| view.find(needle.expose().as_bytes(), &mut ranges));
+            }
+        }
+        if ranges.is_empty() {
+            return None;
+        }
+        ranges.sort_by_key(|range| range.start);
+        let mut struck = Vec::with_capacity(bytes.len());
+        let mut from = 0;
+        for range in ranges {
+            if range.start >= from {
+                struck.extend_from_slice(&bytes[from..range.start]);
+                struck.extend_from_slice(MASK.as_bytes());
+            }
+            from = from.max(range.end);
+        }
+        struck.extend_from_slice(&bytes[from..]);
+        Some(struck)
+    }
+}
+
+/// How an echo may have been encoded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Decoding {
+    None,
+    /// `%2F`, as in URLs.
+    Percent,
+    /// The same with `+` for a space, as in forms.
+    Form,
+    /// `\"`, `\u0041`, as in JSON.
+    Backslash,
+}
+
+/// Bytes decoded, and where each of them came from.
+struct View {
+    decoded: Vec<u8>,
+    origins: Vec<usize>,
+    end: usize,
+}
+
+impl View {
+    /// The view of an encoding; `None` if the bytes have none of it.
+    fn of(bytes: &[u8], decoding: Decoding) -> Option<Self> {
+        let mark = match decoding {
+            Decoding::None => {
+                return Some(Self {
+                    decoded: bytes.to_ascii_lowercase(),
+                    origins: (0..bytes.len()).collect(),
+                    end: bytes.len(),
+                });
+            }
+            Decoding::Percent => b'%',
+            Decoding::Form => b'+',
+            Decoding::Backslash => b'\\',
+        };
+        if !bytes.contains(&mark) {
+            return None;
+        }
+        let mut view = Self { decoded: Vec::new(), origins: Vec::new(), end: bytes.len() };
+        let mut at = 0;
+        while at < bytes.len() {
+            let (value, length) = decode(&bytes[at..], decoding);
+            match value {
+                Ok(byte) => view.decoded.push(byte),
+                Err(letter) => view.decoded.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+            view.origins.resize(view.decoded.len(), at);
+            at += length;
+        }
+        view.decoded.make_ascii_lowercase();
+        // An escape that the end has cut off goes with the rest of what was cut.
+        let cut = half_escape(&view.decoded, mark);
+        view.decoded.truncate(view.decoded.len() - cut);
+        view.origins.truncate(view.decoded.len());
+        Some(view)
+    }
+
+    /// Where a needle stands in the original, whole or cut off by the end.
+    fn find(&self, needle: &[u8], ranges: &mut Vec<Range<usize>>) {
+        let origin = |at: usize| self.origins.get(at).copied().unwrap_or(self.end);
+        for at in memchr::memmem::find_iter(&self.decoded, needle) {
+            ranges.push(origin(at)..origin(at + needle.len()));
+        }
+        let longest = needle.len().min(self.decoded.len() + 1).saturating_sub(1);
+        let cut = (SHORTEST_BEGINNING..=longest).rev().find(|length| self.decoded.ends_with(&needle[..*length]));
+        if let Some(length) = cut {
+            ranges.push(origin(self.decoded.len() - length)..self.end);
+        }
+    }
+}
+
+/// How much of the end is the beginning of an escape.
+fn half_escape(decoded: &[u8], mark: u8) -> usize {
+    const LONGEST: usize = 5;
+    let tail = &decoded[decoded.len().saturating_sub(LONGEST)..];
+    let Some(at) = tail.iter().rposition(|byte| *byte == mark) else { return 0 };
+    let (length, rest) = (tail.len() - at, &tail[at + 1..]);
+    let half = match mark {
+        b'%' => length <= 2 && rest.iter().all(u8::is_ascii_hexdigit),
+        b'\\' => rest.is_empty() || (rest[0] == b'u' && rest[1..].iter().all(u8::is_ascii_hexdigit)),
+        _ => false,
+    };
+    if half { length } else { 0 }
+}
+
+/// One decoded byte or character, and how long its encoded form is.
+fn decode(bytes: &[u8], decoding: Decoding) -> (Result<u8, char>, usize) {
+    let hex = |digits: &[u8]| std::str::from_utf8(digits).ok().and_then(|digits| u32::from_str_radix(digits, 16).ok());
+    match (decoding, bytes) {
+        (Decoding::Percent | Decoding::Form, [b'%', high, low, ..]) => {
+            match hex(&[*high, *low]).and_then(|byte| u8::try_from(byte).ok()) {
+                Some(byte) => (Ok(byte), 3),
+                None => (Ok(b'%'), 1),
+            }
+        }
+        (Decoding::Form, [b'+', ..]) => (Ok(b' '), 1),
+        (Decoding::Backslash, [b'\\', b'u', a, b, c, d, ..]) => match hex(&[*a, *b, *c, *d]).and_then(char::from_u32) {
+            Some(letter) => (Err(letter), 6),
+            None => (Ok(b'\\'), 1),
+        },
+        (Decoding::Backslash, [b'\\', escaped, ..]) => match escaped {
+            b'n' => (Ok(b'\n'), 2),
+            b'r' => (Ok(b'\r'), 2),
+            b't' => (Ok(b'\t'), 2),
+            other => (Ok(*other), 2),
+        },
+        (_, [byte, ..]) => (Ok(*byte), 1),
+        (_, []) => (Ok(0), 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(secret: &str) -> Secrets {
+        let mut secrets = Secrets::default();
+        secrets.add_basic("probe", secret);
+        secrets
+    }
+
+    #[test]
+    fn strikes_every_form_of_a_secret() {
+        let secrets = secrets("s3\"cret w/rd");
+        let rows = [
+            ("a s3\"cret w/rd b".to_owned(), "a *** b"),
+            ("?p=s3%22cret%20w%2Frd&q".to_owned(), "?p=***&q"),
+            ("?p=s3%22cret%20w%2frd".to_owned(), "?p=***"),
+            ("p=s3%22cret+w/rd&q".to_owned(), "p=***&q"),
+            ("{\"p\":\"s3\\\"cret w\\/rd\"}".to_owned(), "{\"p\":\"***\"}"),
+            ("{\"p\":\"s3\\u0022cret w/rd\"}".to_owned(), "{\"p\":\"***\"}"),
+            (BASE64_STANDARD_NO_PAD.encode("probe:s3\"cret w/rd"), "***"),
+            ("S3\"CRET W/RD".to_owned(), "***"),
+            ("cut off: s3%22cret%20w%2".to_owned(), "cut off: ***"),
+            ("cut off: s3\"cret w/r".to_owned(), "cut off: ***"),
+            ("nothing to hide 100% \\ + é".to_owned(), "nothing to hide 100% \\ + é"),
+        ];
+        for (heard, shown) in rows {
+            assert_eq!(secrets.strike(&heard), shown);
+        }
+    }
+
+    #[test]
+    fn parts_of_a_header_are_secret_too() {
+        let mut secrets = Secrets::default();
+        secrets.add_header("Bearer tok-98765");
+        secrets.add_header("sid=abcdef; theme=dark");
+        assert_eq!(secrets.strike("token tok-98765 for abcdef"), "token *** for ***");
+    }
+
+    #[test]
+    fn passwords_in_urls_are_masked_even_in_broken_ones() {
+        let rows = [
+            ("see http://bob:pw@host/x", "see http://bob:***@host/x"),
+            ("`http://bob:p/w@[::1/`", "`http://bob:***@[::1/`"),
+            ("tcp://u:pw@h:1 and ftp://a:b@c", "tcp://u:***@h:1 and ftp://a:***@c"),
+            ("u:pw@h and //u:pw@h/", "u:***@h and //u:***@h/"),
+            ("http://host:80/path", "http://host:80/path"),
+        ];
+        for (text, masked) in rows {
+            assert_eq!(mask_urls(text), masked);
+        }
+    }
+
+    #[test]
+    fn a_secret_prints_as_a_mask() {
+        assert_eq!(format!("{:?}", Secret::new("hidden")), "***");
+    }
+}

@@ -1,0 +1,74 @@
+//! The one list of protocols.
+
+use crate::check::Check;
+use crate::codes::{Code, Protocol};
+use crate::fault::{Named as _, Side};
+use crate::http::Http;
+use crate::net::{Conditions, Host};
+use crate::outcome::{Identity, Outcome, perform};
+use crate::tcp::Tcp;
+
+/// What a task probes, of whatever protocol.
+#[derive(Debug)]
+pub enum Spec {
+    /// HTTP and HTTPS.
+    Http(Box<Http>),
+    /// TCP.
+    Tcp(Tcp),
+}
+
+/// One fault as one protocol reports it.
+#[derive(Clone, Copy, Debug)]
+pub struct Reported {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The fault's name.
+    pub fault: &'static str,
+    /// Whose fault it is.
+    pub side: Side,
+    /// What happened.
+    pub meaning: &'static str,
+    /// The code it gets.
+    pub code: Code,
+}
+
+impl Spec {
+    /// The protocols that can be probed.
+    pub const PROTOCOLS: [Protocol; 2] = [Http::PROTOCOL, Tcp::PROTOCOL];
+
+    /// The protocol.
+    #[must_use]
+    pub const fn protocol(&self) -> Protocol {
+        match self {
+            Self::Http(_) => Http::PROTOCOL,
+            Self::Tcp(_) => Tcp::PROTOCOL,
+        }
+    }
+
+    /// Runs the check once.
+    pub async fn run(&self, identity: &Identity, host: &Host, conditions: &Conditions) -> Outcome {
+        match self {
+            Self::Http(check) => perform(check.as_ref(), identity, host, conditions).await,
+            Self::Tcp(check) => perform(check, identity, host, conditions).await,
+        }
+    }
+
+    /// Every fault that any protocol can report, with the code it gets there.
+    #[must_use]
+    pub fn faults() -> Vec<Reported> {
+        let mut all = faults_of::<Http>();
+        all.extend(faults_of::<Tcp>());
+        all
+    }
+}
+
+fn faults_of<C: Check>() -> Vec<Reported> {
+    let report = |fault: C::Fault| Reported {
+        protocol: C::PROTOCOL,
+        fault: fault.name(),
+        side: fault.side(),
+        meaning: fault.meaning(),
+        code: C::classify(fault),
+    };
+    C::faults().into_iter().map(report).collect()
+}
