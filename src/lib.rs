@@ -1,1 +1,10 @@
-//! agent
+//! The agent around the probes: which tasks there are, what a host says to them, and how people meet the results.
+//!
+//! The floors of `probes` continue here; a module uses modules of lower floors only, and `tests/layers.rs` keeps it
+//! so.
+
+pub mod reader; //    8  TOML whose mistakes have a place
+pub mod resolver; //  9  the table that hosts and tasks have in common
+pub mod settings; // 10  what a host says to every task
+pub mod task; //     11  task files: TOML in, runnable probes out
+pub mod cli; //      17  the command line

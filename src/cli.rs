@@ -1,0 +1,172 @@
+//! The command line: arguments in, words and exit statuses out.
+//!
+//! Results go to standard output, everything else to standard error. The exit statuses: 0 all is well, 1 a run
+//! failed, 2 usage, task file or settings are wrong and nothing was sent, 3 the agent itself failed.
+
+mod check;
+mod codes;
+mod conversation;
+mod nagios;
+mod probe;
+mod text;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::reader::Problems;
+use crate::settings::Settings;
+
+/// Probes services and says which documented code a failure has, with the evidence beside it.
+#[derive(Debug, Parser)]
+#[command(name = "agent", version, about, long_about = None, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run tasks once, now, and print each result as it ends
+    Probe(Probe),
+    /// Read task files and settings, start nothing, and report every mistake with its place
+    Check(Check),
+    /// List the catalogue of codes, or the faults with the code each book gives them
+    Codes(Codes),
+    /// Say what a code means, what triggers it and what to do
+    Explain(Explain),
+}
+
+#[derive(Args, Debug)]
+#[command(override_usage = "agent probe [OPTIONS] <URL>\n       agent probe [OPTIONS] --task <FILE>")]
+struct Probe {
+    /// A URL to probe without a task file: http://, https://, tcp://host:port
+    #[arg(required_unless_present = "task", conflicts_with = "task")]
+    url: Option<String>,
+    /// The task file
+    #[arg(long, value_name = "FILE")]
+    task: Option<PathBuf>,
+    /// Run only the task of this name; may be given again
+    #[arg(long, value_name = "NAME", requires = "task")]
+    name: Vec<String>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// Settings of this host: address policy, resolver, source addresses
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Refuse internal addresses, whatever the settings say
+    #[arg(long, conflicts_with = "allow_internal")]
+    deny_internal: bool,
+    /// Allow internal addresses where the settings' `internal` would not
+    #[arg(long)]
+    allow_internal: bool,
+    /// Show the conversation on standard error as it happens
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+#[derive(Args, Debug)]
+#[command(override_usage = "agent check <TASKFILE>...\n       agent check --config <FILE> [TASKFILE]...")]
+struct Check {
+    /// Settings of the host
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Task files
+    #[arg(value_name = "TASKFILE", required_unless_present = "config")]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct Codes {
+    /// Only this book, or this protocol of it, as in cloudmonitor/http
+    #[arg(value_name = "BOOK[/PROTOCOL]")]
+    book: Option<String>,
+    /// List the closed list of faults instead, with the code each protocol gives them
+    #[arg(long)]
+    faults: bool,
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+}
+
+#[derive(Args, Debug)]
+struct Explain {
+    /// A number, as in 611, -61 or cloudmonitor/http/611
+    #[arg(value_name = "[BOOK[/PROTOCOL]/]CODE", allow_hyphen_values = true)]
+    code: String,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+    /// One line and performance data, for Nagios and its kin
+    Nagios,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum ListFormat {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+/// How a call ends.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Status {
+    Ok = 0,
+    Failed = 1,
+    Usage = 2,
+    Error = 3,
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let status = match arguments.verb {
+        Verb::Probe(call) => probe::run(&call),
+        Verb::Check(call) => check::run(&call),
+        Verb::Codes(call) => codes::list(&call),
+        Verb::Explain(call) => codes::explain(&call),
+    };
+    let lost = LOST.load(Ordering::Relaxed);
+    ExitCode::from(if lost { Status::Error } else { status } as u8)
+}
+
+/// Whether a result could not be written where it belongs.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Writes to standard output. A reader that has gone away ends the call in silence, as with any tool in a pipe; any
+/// other trouble is the agent's own error, since a result is lost.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    if let Err(error) = written
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        complain(&format!("error: standard output: {error}\n"));
+        LOST.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Writes to standard error; when that fails there is nobody left to tell.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn settings(path: Option<&PathBuf>) -> Result<Settings, Problems> {
+    path.map_or_else(|| Ok(Settings::default()), |path| Settings::read_file(path))
+}
+
+/// Whether to use colours: on a terminal, and not where `NO_COLOR` asks for none (no-color.org).
+fn colours() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

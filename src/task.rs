@@ -1,0 +1,292 @@
+//! Task files: TOML in, runnable probes out. Everything that can be wrong with a task is found here, before
+//! anything is sent; it never looks like a broken server.
+
+mod http;
+mod tcp;
+mod tls;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use probes::codes::Protocol;
+use probes::net::policy::Demand;
+use probes::net::{Conditions, Host, Limits};
+use probes::outcome::{Identity, Outcome};
+use probes::spec::Spec;
+
+use crate::reader::{Document, Item, Problem, Problems, Source, Table, Text};
+use crate::resolver;
+use crate::settings::Settings;
+
+/// One task: what to probe, how and how often.
+#[derive(Debug)]
+pub struct Task {
+    /// Unique within the files read together.
+    pub name: String,
+    /// How often the daemon runs it; 60 s.
+    pub interval: Duration,
+    /// Further attempts after a failed one; 0.
+    pub retries: u32,
+    /// One probe for each target; none makes the task a module for `/probe`.
+    pub probes: Vec<Probe>,
+    /// What hinders a daemon alone: a run could outlast the interval.
+    pub too_slow: Option<Problem>,
+}
+
+/// One target of a task, ready to run.
+#[derive(Debug)]
+pub struct Probe {
+    /// Who the results belong to.
+    pub identity: Identity,
+    /// How to run it.
+    pub conditions: Conditions,
+    /// What to do.
+    pub spec: Spec,
+}
+
+impl Probe {
+    /// Runs it once.
+    pub async fn run(&self, host: &Host) -> Outcome {
+        self.spec.run(&self.identity, host, &self.conditions).await
+    }
+}
+
+/// Without a table of its own saying otherwise.
+const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+const DEFAULT_PHASE_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_WARN_CERTIFICATE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+
+/// Reads the tasks of one file.
+pub fn read_file(path: &Path, settings: &Settings) -> Result<Vec<Task>, Problems> {
+    let source = Source::read(path).map_err(|problem| Problems(vec![problem]))?;
+    read(source, settings)
+}
+
+/// Reads the tasks of a text.
+pub fn read(source: Source, settings: &Settings) -> Result<Vec<Task>, Problems> {
+    let document = Document::new(source);
+    let tasks = document.read(|root| {
+        let Some(list) = root.take("task") else {
+            document.push(Problem::of_file(document.source().name.clone(), "there is no [[task]] in the file"));
+            return Vec::new();
+        };
+        let tables = list.items().unwrap_or_default();
+        let mut names = BTreeSet::new();
+        tables.iter().filter_map(|item| read_task(item, settings, &mut names)).collect()
+    });
+    let problems = document.into_problems();
+    if problems.is_empty() { Ok(tasks.unwrap_or_default()) } else { Err(problems) }
+}
+
+/// What a protocol's table may need from the keys around it.
+struct Around<'t, 'd> {
+    task: &'t Table<'d>,
+    tls: Option<Table<'d>>,
+}
+
+/// One target as it was written, with its place.
+struct Target<'d> {
+    text: String,
+    item: Item<'d>,
+    /// In a targets file.
+    line: Option<usize>,
+}
+
+impl Target<'_> {
+    fn fail(&self, message: &str) {
+        self.item.fail(self.placed(message));
+    }
+
+    fn fail_with_help(&self, message: impl AsRef<str>, help: &str) {
+        self.item.fail_with_help(self.placed(message.as_ref()), help);
+    }
+
+    fn placed(&self, message: &str) -> String {
+        self.line.map_or_else(|| message.to_owned(), |line| format!("line {line} of the file: {message}"))
+    }
+}
+
+fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>) -> Option<Task> {
+    let table = item.table("[[task]]".to_owned())?;
+    let name = read_name(&table, names);
+    let targets = read_targets(&table);
+    let interval = table.duration("interval").unwrap_or(DEFAULT_INTERVAL);
+    let retries = table.integer("retries", 0..101).unwrap_or(0);
+    let labels = read_labels(&table, settings);
+    let warn_after = table.duration("warn_after");
+    let warn_certificate = table.duration("warn_certificate").unwrap_or(DEFAULT_WARN_CERTIFICATE);
+    let demand = Demand { deny_internal: read_internal(&table), from_network: false };
+    let source_ip =
+        table.parsed("source_ip", |text| text.parse::<IpAddr>().map_err(|_| format!("`{text}` is no IP address")));
+    let resolver = match table.table("resolver") {
+        Some(resolver) => resolver::read(&resolver, &settings.resolver),
+        None => settings.resolver.clone(),
+    };
+    // What follows needs the protocol; what came before is checked in any case.
+    let protocol = read_protocol(&table);
+    let limits = read_limits(&table, protocol);
+    let around = Around { tls: table.table("tls"), task: &table };
+    let protocol = protocol?;
+    let specs = match protocol {
+        Protocol::Tcp => tcp::read(&around, &targets),
+        // `read_protocol` lets only those through that can be probed.
+        _ => http::read(&around, &targets),
+    };
+    let trust = specs.trust;
+    let conditions = Conditions {
+        limits,
+        resolver: probes::net::resolve::Settings { anchors: trust, ..resolver },
+        source_ip,
+        demand,
+        secrets: table.document().take_secrets(),
+    };
+    let name = name?;
+    let probe = |(target, spec): (String, Spec)| Probe {
+        identity: Identity { task: name.clone(), target, labels: labels.clone(), warn_after, warn_certificate },
+        conditions: conditions.clone(),
+        spec,
+    };
+    let probes = specs.probes.into_iter().map(probe).collect();
+    let too_slow = (limits.timeout > interval).then(|| {
+        let place = table.take("timeout").or_else(|| table.take("interval")).unwrap_or_else(|| item.clone());
+        let (timeout, interval) = (limits.timeout, interval);
+        place.problem(format!("a run may take {timeout:?}, longer than the interval of {interval:?}"))
+    });
+    Some(Task { name: name.clone(), interval, retries: u32::try_from(retries).unwrap_or(0), probes, too_slow })
+}
+
+/// What a protocol's table came to: a probe for each target, and the trust anchors that the task names.
+struct Specs {
+    probes: Vec<(String, Spec)>,
+    trust: Option<std::sync::Arc<probes::net::verdict::Anchors>>,
+}
+
+fn read_name(table: &Table<'_>, names: &mut BTreeSet<String>) -> Option<String> {
+    let Some(item) = table.take("name") else {
+        table.fail("a task needs a `name`");
+        return None;
+    };
+    let name = item.text()?.value;
+    if name.is_empty() {
+        item.fail("a name must not be empty");
+        return None;
+    }
+    if !names.insert(name.clone()) {
+        item.fail(format!("there is another task with the name `{name}`"));
+        return None;
+    }
+    Some(name)
+}
+
+fn read_targets<'d>(table: &Table<'d>) -> Vec<Target<'d>> {
+    let single = table.take("target");
+    let list = table.take("targets");
+    let file = table.take("targets_file");
+    if let Some(second) = [&single, &list, &file].into_iter().flatten().nth(1) {
+        second.fail("a task has only one of `target`, `targets` and `targets_file`");
+    }
+    let mut targets = Vec::new();
+    let items = list.as_ref().and_then(Item::items).unwrap_or_default();
+    for item in single.into_iter().chain(items) {
+        if let Some(Text { value, .. }) = item.text() {
+            targets.push(Target { text: value, item, line: None });
+        }
+    }
+    if let Some(item) = file
+        && let Some(path) = item.text()
+    {
+        match fs::read_to_string(table.document().path(&path.value)) {
+            Ok(text) => {
+                targets.extend(lines(&text).map(|(line, text)| Target { text, item: item.clone(), line: Some(line) }));
+            }
+            Err(error) => item.fail(format!("the file `{}` cannot be read: {error}", path.value)),
+        }
+    }
+    targets
+}
+
+/// The lines of a targets file with their numbers: one target each, `#` begins a comment.
+fn lines(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let target = |line: &str| {
+        let line = line.trim();
+        let commented = line.starts_with('#').then_some(0).or_else(|| line.find(" #"));
+        line[..commented.unwrap_or(line.len())].trim_end().to_owned()
+    };
+    text.lines().map(target).enumerate().map(|(index, line)| (index + 1, line)).filter(|(_, line)| !line.is_empty())
+}
+
+fn read_labels(table: &Table<'_>, settings: &Settings) -> BTreeMap<String, String> {
+    let mut labels = settings.labels.clone();
+    for (key, item) in table.table("labels").map(Table::entries).unwrap_or_default() {
+        if let Some(text) = item.text() {
+            labels.insert(key.to_owned(), text.value);
+        }
+    }
+    labels
+}
+
+fn read_internal(table: &Table<'_>) -> bool {
+    let deny = |text: &str| match text {
+        "deny" => Ok(true),
+        _ => Err(format!("`{text}`: a task can only be stricter than its host, with internal = \"deny\"")),
+    };
+    table.parsed("internal", deny).unwrap_or(false)
+}
+
+fn read_limits(table: &Table<'_>, protocol: Option<Protocol>) -> Limits {
+    let connect = table.duration("connect_timeout");
+    let tls = table.duration("tls_timeout");
+    let timeout = table.duration("timeout").unwrap_or(DEFAULT_TIMEOUT);
+    // The book cloudmonitor/http gives connect and TLS 30 s together, unless the task sets them.
+    let own = |limit: Option<Duration>| {
+        if protocol == Some(Protocol::Http) { limit } else { limit.or(Some(DEFAULT_PHASE_TIMEOUT)) }
+    };
+    Limits { timeout, connect: own(connect), tls: own(tls), setup: DEFAULT_TIMEOUT }
+}
+
+/// The protocol of a task: the one table it has for it.
+fn read_protocol(table: &Table<'_>) -> Option<Protocol> {
+    let named: Vec<_> = Protocol::ALL
+        .into_iter()
+        .filter_map(|protocol| table.take(protocol.name()).map(|item| (protocol, item)))
+        .collect();
+    for (protocol, item) in named.iter().skip(1) {
+        item.fail(format!("a task has one protocol table, and [task.{}] is a second one", protocol.name()));
+    }
+    let Some((protocol, item)) = named.first() else {
+        table.fail("a task needs one protocol table, such as [task.http]");
+        return None;
+    };
+    if !Spec::PROTOCOLS.contains(protocol) {
+        let known: Vec<_> = Spec::PROTOCOLS.iter().map(|protocol| protocol.name()).collect();
+        item.fail_with_help(
+            format!("this version of the agent does not probe `{}` yet", protocol.name()),
+            format!("it probes {}", known.join(", ")),
+        );
+        return None;
+    }
+    Some(*protocol)
+}
+
+/// What is wrong with an expression; the library draws it over several lines, of which the last one is the gist.
+fn no_regex(error: &regex::Error) -> String {
+    let message = error.to_string();
+    let gist = message.lines().last().unwrap_or_default();
+    format!("this is no regular expression: {}", gist.strip_prefix("error: ").unwrap_or(gist))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_targets_file_has_a_target_a_line() {
+        let text = "# shops\nhttps://a.test/#fragment\n\n  https://b.test/  # the second\n#https://c.test/\n";
+        let wanted = [(2, "https://a.test/#fragment".to_owned()), (4, "https://b.test/".to_owned())];
+        assert_eq!(lines(text).collect::<Vec<_>>(), wanted);
+    }
+}

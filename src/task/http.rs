@@ -1,0 +1,308 @@
+//! The table `[task.http]`.
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
+use http::{HeaderName, HeaderValue, Method};
+use probes::address::Endpoint;
+use probes::exchange::{self, Versions};
+use probes::http::{Credentials, Field, HeaderRule, Http, Proxy, Rules, TextRule};
+use probes::secret::{MASK, Secret, is_secret_name};
+use probes::spec::Spec;
+use regex::bytes::Regex;
+use serde_json_path::JsonPath;
+use url::Url;
+
+use super::{Around, Specs, Target, no_regex, tls};
+use crate::reader::{Table, Text};
+
+/// Redirects that an ECS probe point follows.
+const DEFAULT_REDIRECTS: u32 = 5;
+/// Nobody's chain of redirects is longer than this and meant so.
+const MOST_REDIRECTS: u64 = 50;
+/// How much of a body is searched.
+const DEFAULT_BODY_LIMIT: usize = 64 * 1024;
+/// A body limit above this would let one probe take the host's memory.
+const LARGEST_BODY_LIMIT: u64 = 1 << 30;
+const HEADER_HELP: &str = "a header name has letters, digits and hyphens, as in User-Agent";
+
+pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
+    let encryption = tls::read(around.tls.as_ref());
+    let table = around.task.table("http");
+    let (Some(encryption), Some(table)) = (encryption, table) else { return Specs { probes: Vec::new(), trust: None } };
+    let template = read_template(&table, encryption.client);
+    let probe = |target: &Target<'_>| {
+        let (url, credentials) = read_url(target)?;
+        let shown = shown(&target.text, &url);
+        if credentials.is_some() && template.credentials.is_some() {
+            target.fail("credentials stand both in the URL and in [task.http]");
+        }
+        let credentials = credentials.or_else(|| template.credentials.clone());
+        if let Some(Credentials::Basic { username, password }) = &credentials {
+            target.item.document().hide_basic(username, password.expose());
+        }
+        Some((shown, Spec::Http(Box::new(Http { url, credentials, ..template.clone() }))))
+    };
+    Specs { probes: targets.iter().filter_map(probe).collect(), trust: encryption.trust }
+}
+
+/// Everything but the target.
+fn read_template(table: &Table<'_>, tls: std::sync::Arc<probes::net::tls::Client>) -> Http {
+    let (body, secret_body) = read_body(table);
+    let limit = table.size("body_limit");
+    if limit.is_some_and(|limit| limit > LARGEST_BODY_LIMIT) {
+        table.fail_at("body_limit", "body_limit is 1GiB at most");
+    }
+    Http {
+        // Every target puts its own here.
+        url: Url::parse("http://localhost/").unwrap_or_else(|error| unreachable!("a literal URL parses: {error}")),
+        method: table.parsed("method", read_method).unwrap_or(Method::GET),
+        headers: read_headers(table),
+        body: body.into(),
+        secret_body,
+        credentials: read_credentials(table),
+        max_redirects: table
+            .integer("max_redirects", 0..MOST_REDIRECTS + 1)
+            .and_then(|most| u32::try_from(most).ok())
+            .unwrap_or(DEFAULT_REDIRECTS),
+        versions: table.parsed("http_version", read_versions).unwrap_or_default(),
+        proxy: read_proxy(table),
+        compression: table.boolean("compression").unwrap_or(true),
+        body_limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_BODY_LIMIT),
+        rules: read_rules(table),
+        tls,
+    }
+}
+
+/// The URL without credentials, and the credentials that were in it.
+fn read_url(target: &Target<'_>) -> Option<(Url, Option<Credentials>)> {
+    let help = "an HTTP target is a URL such as https://shop.example.com/";
+    let mut url = match Url::parse(&target.text) {
+        Ok(url) => url,
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            target.fail_with_help("the target is no URL: it has no scheme", help);
+            return None;
+        }
+        Err(error) => {
+            target.fail_with_help(format!("the target is no URL: {error}"), help);
+            return None;
+        }
+    };
+    if !matches!(url.scheme(), "http" | "https") {
+        target.fail_with_help(format!("the scheme `{}` is neither http nor https", url.scheme()), help);
+        return None;
+    }
+    if url.port() == Some(0) {
+        target.fail_with_help("the target has the port 0, which nothing can listen on", help);
+        return None;
+    }
+    if !exchange::fits_a_request(&url) {
+        target.fail("the target is longer than a request can carry (64 KiB)");
+        return None;
+    }
+    if has_no_authority(&target.text) {
+        target.fail_with_help("the target names no host", help);
+        return None;
+    }
+    let credentials = url_credentials(&url);
+    if credentials.is_some() {
+        // Only URLs without a host refuse this, and this one has one.
+        let _ = url.set_username("").and_then(|()| url.set_password(None));
+    }
+    Some((url, credentials))
+}
+
+/// `http:///x` names no host, although URL parsers mend it to one named `x`.
+fn has_no_authority(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(_, rest)| !rest.starts_with("//") || rest.starts_with("///"))
+}
+
+fn url_credentials(url: &Url) -> Option<Credentials> {
+    if url.username().is_empty() && url.password().is_none() {
+        return None;
+    }
+    Some(Credentials::Basic {
+        username: percent_decoded(url.username()),
+        password: Secret::new(percent_decoded(url.password().unwrap_or_default())),
+    })
+}
+
+fn percent_decoded(text: &str) -> String {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// The target as results show it: as it was written, with the password masked.
+fn shown(text: &str, bare: &Url) -> String {
+    let Ok(url) = Url::parse(text) else { return bare.to_string() };
+    if url.password().is_none() {
+        return text.to_owned();
+    }
+    let rest = &bare[url::Position::BeforeHost..];
+    format!("{}://{}:{MASK}@{rest}", url.scheme(), url.username())
+}
+
+fn read_method(text: &str) -> Result<Method, String> {
+    let method = Method::from_bytes(text.as_bytes()).map_err(|_| format!("`{text}` is no HTTP method"))?;
+    if method == Method::CONNECT {
+        return Err("CONNECT opens a tunnel: name the proxy in `proxy`".to_owned());
+    }
+    Ok(method)
+}
+
+fn read_versions(text: &str) -> Result<Versions, String> {
+    match text {
+        "auto" => Ok(Versions::Auto),
+        "1.1" => Ok(Versions::Http1),
+        "2" => Ok(Versions::Http2),
+        _ => Err(format!("`{text}` is none of \"auto\", \"1.1\" and \"2\"")),
+    }
+}
+
+fn read_headers(table: &Table<'_>) -> Vec<Field> {
+    let mut fields = Vec::new();
+    for (name, item) in table.table("headers").map(Table::entries).unwrap_or_default() {
+        let Some(Text { value, secret }) = item.text() else { continue };
+        match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+            (Ok(name), Ok(mut value)) => {
+                let secret = secret || is_secret_name(name.as_str());
+                if secret && let Ok(text) = value.to_str() {
+                    item.document().hide_header(text);
+                }
+                value.set_sensitive(secret);
+                fields.push(Field { name, value, secret });
+            }
+            (Err(_), _) => item.fail_name(format!("`{name}` is no header name"), HEADER_HELP),
+            (_, Err(_)) => item.fail_with_help(
+                format!("the header `{name}` has a value that cannot be sent"),
+                "a value has no line breaks and no other control characters",
+            ),
+        }
+    }
+    fields
+}
+
+fn read_body(table: &Table<'_>) -> (Vec<u8>, bool) {
+    let text = table.text("body");
+    let file = table.take("body_file");
+    if let (Some(_), Some(item)) = (&text, &file) {
+        item.fail("a request has one body: `body` or `body_file`");
+    }
+    if let Some(Text { value, secret }) = text {
+        return (value.into_bytes(), secret);
+    }
+    let Some(item) = file else { return (Vec::new(), false) };
+    let Some(path) = item.text() else { return (Vec::new(), false) };
+    match std::fs::read(item.document().path(&path.value)) {
+        Ok(bytes) => (bytes, false),
+        Err(error) => {
+            item.fail(format!("the file `{}` cannot be read: {error}", path.value));
+            (Vec::new(), false)
+        }
+    }
+}
+
+fn read_credentials(table: &Table<'_>) -> Option<Credentials> {
+    let username = table.text("username");
+    let password = table.secret("password");
+    let token = table.secret("bearer_token");
+    match (username, password, token) {
+        (None, None, None) => None,
+        (Some(username), password, None) => {
+            if username.value.contains(':') {
+                table.fail_at("username", "a user name with a colon cannot be sent (RFC 7617)");
+            }
+            let password = Secret::new(password.map(|password| password.value).unwrap_or_default());
+            Some(Credentials::Basic { username: username.value, password })
+        }
+        (None, None, Some(token)) => {
+            if HeaderValue::from_str(&token.value).is_err() {
+                table.fail_at("bearer_token", "the bearer_token cannot be sent in a header");
+            }
+            Some(Credentials::Bearer(Secret::new(token.value)))
+        }
+        (None, Some(_), None) => {
+            table.fail_at("password", "a password needs a username");
+            None
+        }
+        (_, _, Some(_)) => {
+            let message = "a request has one kind of credentials: username and password, or bearer_token";
+            table.fail_at("bearer_token", message);
+            None
+        }
+    }
+}
+
+fn read_proxy(table: &Table<'_>) -> Option<Proxy> {
+    let item = table.take("proxy")?;
+    let text = item.text()?.value;
+    let help = "a proxy is http://host:port";
+    let url = match Url::parse(&text) {
+        Ok(url) if url.scheme() == "http" && !has_no_authority(&text) => url,
+        Ok(_) => {
+            item.fail_with_help("the proxy is no http URL", help);
+            return None;
+        }
+        Err(error) => {
+            item.fail_with_help(format!("the proxy is no URL: {error}"), help);
+            return None;
+        }
+    };
+    let authorization = url_credentials(&url).and_then(|credentials| match credentials {
+        Credentials::Basic { username, password } => {
+            item.document().hide_basic(&username, password.expose());
+            let encoded = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
+            Some(Secret::new(format!("Basic {encoded}")))
+        }
+        Credentials::Bearer(_) => None,
+    });
+    Some(Proxy { endpoint: Endpoint::of_url(&url)?, authorization })
+}
+
+fn read_rules(table: &Table<'_>) -> Rules {
+    let present = table.parsed("match_rule", |text| match text {
+        "contains" => Ok(true),
+        "absent" => Ok(false),
+        _ => Err(format!("`{text}` is none of \"contains\" and \"absent\"")),
+    });
+    let text = table.text("match").map(|text| TextRule { text: text.value, present: present.unwrap_or(true) });
+    if text.is_none() && present.is_some() {
+        table.fail_at("match_rule", "match_rule says what becomes of `match`, and there is none");
+    }
+    let statuses = table.texts("expect_status").unwrap_or_default();
+    Rules {
+        statuses: statuses.iter().filter_map(|(_, item)| item.parsed(str::parse)).collect(),
+        text,
+        regex: table.parsed("match_regex", regex),
+        not_regex: table.parsed("not_match_regex", regex),
+        json: read_json(table),
+        headers: read_header_rules(table, "match_header"),
+        not_headers: read_header_rules(table, "not_match_header"),
+        tls: table.boolean("require_tls"),
+    }
+}
+
+fn regex(text: &str) -> Result<Regex, String> {
+    Regex::new(text).map_err(|error| no_regex(&error))
+}
+
+fn read_json(table: &Table<'_>) -> Vec<(JsonPath, serde_json::Value)> {
+    let mut rules = Vec::new();
+    for (path, item) in table.table("match_json").map(Table::entries).unwrap_or_default() {
+        match JsonPath::parse(path) {
+            Ok(path) => rules.extend(item.json().map(|value| (path, value))),
+            Err(error) => {
+                item.fail_name(format!("`{path}` is no JSONPath: {error}"), "RFC 9535, as in \"$.status\"");
+            }
+        }
+    }
+    rules
+}
+
+fn read_header_rules(table: &Table<'_>, key: &'static str) -> Vec<HeaderRule> {
+    let mut rules = Vec::new();
+    for (name, item) in table.table(key).map(Table::entries).unwrap_or_default() {
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Ok(name) => rules.extend(item.parsed(regex).map(|regex| HeaderRule { name, regex })),
+            Err(_) => item.fail_name(format!("`{name}` is no header name"), HEADER_HELP),
+        }
+    }
+    rules
+}
