@@ -1,0 +1,160 @@
+//! What a run looks like in text, JSON and for Nagios.
+
+use crate::call::{agent, probed, said, scene, snapshot, words};
+
+const REFUSED: &str = r#"
+server = { kind = "closed" }
+[[task]]
+name = "mail"
+target = "{addr}"
+labels = { region = "gz" }
+[task.tcp]
+"#;
+
+/// A page that takes its time, so that it is over the limit of the tasks that have one.
+const PAGE: &str = r#"
+server = [
+  { hear = "head" }, { wait = "20ms" },
+  { say = "HTTP/1.1 200 OK\r\nServer: lab\r\nContent-Type: text/plain\r\nContent-Length: 6\r\n\r\nhello\n" },
+]
+[[task]]
+name = "shop"
+target = "http://{addr}/"
+"#;
+
+#[tokio::test]
+async fn a_refused_connection() {
+    let scene = scene(REFUSED).await;
+    for format in ["text", "json", "nagios"] {
+        snapshot("results", format!("refused-{format}"), &probed(&scene, &["--format", format]).await);
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_time() {
+    let scene = scene(&format!("{PAGE}[task.http]\n")).await;
+    for format in ["text", "json", "nagios"] {
+        snapshot("results", format!("page-{format}"), &probed(&scene, &["--format", format]).await);
+    }
+}
+
+/// Slower than `warn_after` is well, with a warning; only Nagios has a status for it.
+#[tokio::test]
+async fn a_page_that_warns() {
+    let scene = scene(&format!("{PAGE}warn_after = \"10ms\"\n[task.http]\n")).await;
+    for format in ["text", "json", "nagios"] {
+        snapshot("results", format!("warning-{format}"), &probed(&scene, &["--format", format]).await);
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_is_the_code() {
+    let scene = scene(
+        r#"
+server = [{ hear = "head" }, { say = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n" }]
+[[task]]
+name = "shop"
+target = "http://{addr}/old"
+[task.http]
+"#,
+    )
+    .await;
+    snapshot("results", "status-text", &probed(&scene, &[]).await);
+}
+
+#[tokio::test]
+async fn the_conversation_has_no_secrets() {
+    let scene = scene(&format!(
+        "{PAGE}[task.http]\nbearer_token = \"geheim-1234\"\nheaders = {{ Accept = \"text/plain\", X-Api-Key = \"geheim-5678\" }}\n"
+    ))
+    .await;
+    let said = probed(&scene, &["-v"]).await;
+    assert!(!said.contains("geheim"), "{said}");
+    snapshot("results", "conversation", &said);
+}
+
+#[tokio::test]
+async fn a_certificate_of_nobody_for_somebody_else() {
+    let scene = scene(
+        r#"
+server = { tls = { certificate = "expired_wrong_name_unknown_root" } }
+[[task]]
+name = "shop"
+target = "https://{addr}/"
+[task.tls]
+ca_file = "{ca}"
+[task.http]
+"#,
+    )
+    .await;
+    snapshot("results", "certificate-text", &probed(&scene, &[]).await);
+}
+
+/// One fails at once, the other is well a little later: each is printed as it ends, and the worst decides.
+#[tokio::test]
+async fn several_tasks() {
+    let scene = scene(
+        r#"
+server = [{ hear = "head" }, { wait = "300ms" }, { say = "HTTP/1.1 204 No Content\r\n\r\n" }]
+peer.mail = { kind = "closed" }
+[[task]]
+name = "shop"
+target = "http://{addr}/"
+[task.http]
+[[task]]
+name = "mail"
+target = "{mail.addr}"
+[task.tcp]
+[[task]]
+name = "module"
+[task.http]
+"#,
+    )
+    .await;
+    snapshot("results", "several", &probed(&scene, &["--format", "nagios"]).await);
+    // What runs side by side speaks in no order.
+    let said = probed(&scene, &["--format", "nagios", "-v"]).await;
+    let mut lines: Vec<_> = said.lines().filter(|line| line.starts_with('[')).collect();
+    lines.sort_unstable();
+    snapshot("results", "several-verbose", &lines.join("\n"));
+    snapshot("results", "several-one-picked", &probed(&scene, &["--format", "nagios", "--name", "shop"]).await);
+    snapshot(
+        "results",
+        "several-both-picked",
+        &probed(&scene, &["--format", "nagios", "--name", "shop", "--name", "mail"]).await,
+    );
+    snapshot("results", "several-none-picked", &probed(&scene, &["--name", "shopp"]).await);
+    snapshot("results", "several-module-picked", &probed(&scene, &["--name", "module"]).await);
+}
+
+/// Every attempt is a run of its own.
+#[tokio::test]
+async fn retries() {
+    let scene = scene(&REFUSED.replace("[task.tcp]", "retries = 1\n[task.tcp]")).await;
+    snapshot("results", "retries", &probed(&scene, &["--format", "json"]).await);
+}
+
+#[tokio::test]
+async fn internal_addresses_denied() {
+    let scene = scene(REFUSED).await;
+    snapshot("results", "denied", &probed(&scene, &["--deny-internal"]).await);
+}
+
+#[tokio::test]
+async fn a_url_instead_of_a_file() {
+    let scene = scene(&format!("{PAGE}[task.http]\n")).await;
+    let url = scene.places.fill("http://{addr}/").expect("a place");
+    let ended = agent(scene.folder.path(), &["probe", &url, "--format", "nagios"]).await;
+    snapshot("results", "url", &said(&ended, scene.folder.path()));
+    let urls = [
+        ("url-of-other-scheme", "gopher://shop.example.com/"),
+        ("url-without-scheme", "shop.example.com"),
+        ("url-without-host", "http:///x"),
+        ("url-without-port", "tcp://mail.example.com"),
+        ("url-not-yet-dns", "dns://192.0.2.53/shop.example.com?type=A"),
+        ("url-not-yet-smtps", "smtps://mail.example.com"),
+    ];
+    for (name, url) in urls {
+        snapshot("results", name, &words(&["probe", url]).await);
+    }
+}

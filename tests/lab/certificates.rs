@@ -1,0 +1,403 @@
+//! Certificates made at test time: one good chain, and one for each way in which a chain can be bad.
+//!
+//! The lab's root is the only anchor that tasks name (`ca_file = "{ca}"`). Each recipe has the one defect of its
+//! name; everything else about it is in order.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DnType,
+    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
+    PKCS_RSA_SHA256, PublicKeyData, RevocationReason, RevokedCertParams, SanType, SerialNumber, SignatureAlgorithm,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The serial number that `crl-revoked.pem` lists.
+const REVOKED_SERIAL: u64 = 0x0bad;
+
+type Result<T> = std::result::Result<T, rcgen::Error>;
+
+/// What a server presents: its chain, the leaf first, and the key it signs with.
+#[derive(Debug)]
+pub struct Identity {
+    /// The chain as presented.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The private key.
+    pub key: PrivateKeyDer<'static>,
+    /// SHA-256 is taken of this: the leaf's public key.
+    pub public_key: Vec<u8>,
+}
+
+/// Everything the lab's own authority signs.
+pub struct Authority {
+    root: Signer,
+    stranger: Signer,
+    identities: BTreeMap<&'static str, Identity>,
+}
+
+struct Signer {
+    params: CertificateParams,
+    key: KeyPair,
+    certificate: CertificateDer<'static>,
+}
+
+/// The authority of this process.
+pub fn authority() -> &'static Authority {
+    static AUTHORITY: OnceLock<Authority> = OnceLock::new();
+    AUTHORITY.get_or_init(|| Authority::found().expect("rcgen makes certificates"))
+}
+
+impl Authority {
+    /// The identity of a recipe.
+    pub fn identity(&self, recipe: &str) -> std::result::Result<&Identity, String> {
+        self.identities.get(recipe).ok_or_else(|| {
+            let known: Vec<_> = self.identities.keys().collect();
+            format!("no certificate recipe `{recipe}`; known: {known:?}")
+        })
+    }
+
+    /// The root that clients of the lab present certificates of.
+    pub fn root(&self) -> &CertificateDer<'static> {
+        &self.root.certificate
+    }
+
+    /// Writes the files that tasks name: anchors, client identities, revocation lists.
+    pub fn write_files(&self, folder: &Path) -> std::result::Result<(), String> {
+        let write =
+            |name: &str, text: String| fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"));
+        write("ca.pem", pem("CERTIFICATE", &self.root.certificate))?;
+        write("stranger.pem", pem("CERTIFICATE", &self.stranger.certificate))?;
+        for recipe in ["client", "client_expired", "client_stranger", "intermediate_only"] {
+            let identity = self.identity(recipe)?;
+            let name = recipe.replace('_', "-");
+            write(&format!("{name}.pem"), identity.chain.iter().map(|der| pem("CERTIFICATE", der)).collect())?;
+            write(&format!("{name}.key"), pem("PRIVATE KEY", identity.key.secret_der()))?;
+        }
+        for (name, text) in self.revocation_lists().map_err(|error| error.to_string())? {
+            write(name, text)?;
+        }
+        Ok(())
+    }
+
+    fn revocation_lists(&self) -> Result<[(&'static str, String); 4]> {
+        let fresh = (now() - DAY, now() + 7 * DAY);
+        let stale = (now() - 9 * DAY, now() - 2 * DAY);
+        Ok([
+            ("crl-empty.pem", self.root.revocation_list(None, fresh)?),
+            ("crl-revoked.pem", self.root.revocation_list(Some(REVOKED_SERIAL), fresh)?),
+            ("crl-stale.pem", self.root.revocation_list(None, stale)?),
+            ("crl-stranger.pem", self.stranger.revocation_list(None, fresh)?),
+        ])
+    }
+
+    fn found() -> Result<Self> {
+        let root = Signer::root("Lab Root")?;
+        let stranger = Signer::root("Stranger Root")?;
+        let mut recipes = Recipes { root: &root, identities: BTreeMap::new() };
+        recipes.leaves()?;
+        recipes.usage()?;
+        recipes.chains(&stranger)?;
+        recipes.without_authority()?;
+        recipes.broken()?;
+        recipes.clients(&stranger)?;
+        let identities = recipes.identities;
+        Ok(Self { root, stranger, identities })
+    }
+}
+
+impl Signer {
+    fn root(name: &str) -> Result<Self> {
+        let (params, key) = (authority_params(name), KeyPair::generate()?);
+        let certificate = params.self_signed(&key)?.der().clone();
+        Ok(Self { params, key, certificate })
+    }
+
+    fn below(&self, params: CertificateParams) -> Result<Self> {
+        let key = KeyPair::generate()?;
+        let certificate = self.sign(&params, &key)?;
+        Ok(Self { params, key, certificate })
+    }
+
+    fn sign(&self, params: &CertificateParams, key: &impl PublicKeyData) -> Result<CertificateDer<'static>> {
+        Ok(params.signed_by(key, &Issuer::from_params(&self.params, &self.key))?.der().clone())
+    }
+
+    /// A leaf of this signer, followed by the given certificates.
+    fn identity(&self, params: &CertificateParams, rest: &[&CertificateDer<'static>]) -> Result<Identity> {
+        let key = KeyPair::generate()?;
+        Ok(identity(self.sign(params, &key)?, rest, &key))
+    }
+
+    fn revocation_list(&self, revoked: Option<u64>, (this, next): (SystemTime, SystemTime)) -> Result<String> {
+        CertificateRevocationListParams {
+            this_update: this.into(),
+            next_update: next.into(),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked
+                .map(|serial| RevokedCertParams {
+                    serial_number: SerialNumber::from(serial),
+                    revocation_time: (now() - 2 * DAY).into(),
+                    reason_code: Some(RevocationReason::KeyCompromise),
+                    invalidity_date: None,
+                })
+                .into_iter()
+                .collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        }
+        .signed_by(&Issuer::from_params(&self.params, &self.key))?
+        .pem()
+    }
+}
+
+/// The recipes, group by group.
+struct Recipes<'a> {
+    root: &'a Signer,
+    identities: BTreeMap<&'static str, Identity>,
+}
+
+impl Recipes<'_> {
+    fn add(&mut self, recipe: &'static str, identity: Identity) {
+        self.identities.insert(recipe, identity);
+    }
+
+    fn leaf(&mut self, recipe: &'static str, change: impl FnOnce(&mut CertificateParams)) -> Result<()> {
+        let mut params = leaf_params();
+        change(&mut params);
+        let identity = self.root.identity(&params, &[])?;
+        self.add(recipe, identity);
+        Ok(())
+    }
+
+    /// Dates and names.
+    fn leaves(&mut self) -> Result<()> {
+        self.leaf("good", |_| {})?;
+        self.leaf("expired", expire)?;
+        self.leaf("not_yet_valid", |params| {
+            params.not_before = (now() + 3 * DAY).into();
+            params.not_after = (now() + 30 * DAY).into();
+        })?;
+        self.leaf("wrong_name", misname)?;
+        self.leaf("no_san", |params| params.subject_alt_names.clear())?;
+        self.leaf("dns_only", |params| params.subject_alt_names.retain(|name| matches!(name, SanType::DnsName(_))))?;
+        self.leaf("ip_only", |params| params.subject_alt_names.retain(|name| matches!(name, SanType::IpAddress(_))))?;
+        self.leaf("expired_wrong_name", |params| {
+            expire(params);
+            misname(params);
+        })?;
+        self.leaf("revoked_expired", |params| {
+            expire(params);
+            params.serial_number = Some(SerialNumber::from(REVOKED_SERIAL));
+        })?;
+        self.leaf("revoked", |params| params.serial_number = Some(SerialNumber::from(REVOKED_SERIAL)))
+    }
+
+    /// What a certificate may be used for.
+    fn usage(&mut self) -> Result<()> {
+        self.leaf("client_auth_only", |params| {
+            params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        })?;
+        self.leaf("critical_extension", |params| {
+            let mut unknown = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], vec![0x05, 0x00]);
+            unknown.set_criticality(true);
+            params.custom_extensions.push(unknown);
+        })?;
+        self.leaf("unknown_extension", |params| {
+            let unknown = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99_999, 1], vec![0x05, 0x00]);
+            params.custom_extensions.push(unknown);
+        })
+    }
+
+    /// Intermediates and foreign roots.
+    fn chains(&mut self, stranger: &Signer) -> Result<()> {
+        let leaf = leaf_params();
+        let middle = self.root.below(authority_params("Lab Intermediate"))?;
+        let mut params = authority_params("Lab Expired Intermediate");
+        expire(&mut params);
+        let expired = self.root.below(params)?;
+        let mut params = authority_params("Lab Narrow Intermediate");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        let narrow = self.root.below(params)?;
+        let too_deep = narrow.below(authority_params("Lab Too Deep Intermediate"))?;
+        let mut params = authority_params("Lab Fenced Intermediate");
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName("elsewhere.test".to_owned())],
+            excluded_subtrees: Vec::new(),
+        });
+        let fenced = self.root.below(params)?;
+        let mut params = leaf_params();
+        params.distinguished_name.push(DnType::CommonName, "not-an-authority.test");
+        let not_an_authority = self.root.below(params)?;
+
+        self.add("with_intermediate", middle.identity(&leaf, &[&middle.certificate])?);
+        self.add("with_root", middle.identity(&leaf, &[&middle.certificate, &self.root.certificate])?);
+        self.add("with_stray", middle.identity(&leaf, &[&stranger.certificate, &middle.certificate])?);
+        self.add("missing_intermediate", middle.identity(&leaf, &[])?);
+        self.add("intermediate_only", identity(middle.certificate.clone(), &[], &middle.key));
+        self.add("expired_intermediate", expired.identity(&leaf, &[&expired.certificate])?);
+        let mut params = leaf_params();
+        expire(&mut params);
+        self.add("both_expired", expired.identity(&params, &[&expired.certificate])?);
+        self.add("path_length", too_deep.identity(&leaf, &[&too_deep.certificate, &narrow.certificate])?);
+        self.add("name_constraints", fenced.identity(&leaf, &[&fenced.certificate])?);
+        self.add("issued_by_leaf", not_an_authority.identity(&leaf, &[&not_an_authority.certificate])?);
+        self.add("unknown_root_presented", stranger.identity(&leaf, &[&stranger.certificate])?);
+        self.add("unknown_root_absent", stranger.identity(&leaf, &[])?);
+        let mut params = leaf_params();
+        expire(&mut params);
+        misname(&mut params);
+        self.add("expired_wrong_name_unknown_root", stranger.identity(&params, &[&stranger.certificate])?);
+        Ok(())
+    }
+
+    /// Certificates that vouch for themselves.
+    fn without_authority(&mut self) -> Result<()> {
+        let key = KeyPair::generate()?;
+        self.add("self_signed", identity(leaf_params().self_signed(&key)?.der().clone(), &[], &key));
+        let key = KeyPair::generate()?;
+        let mut params = leaf_params();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self.add("self_signed_ca", identity(params.self_signed(&key)?.der().clone(), &[], &key));
+        Ok(())
+    }
+
+    /// Bytes and keys that do not fit.
+    fn broken(&mut self) -> Result<()> {
+        let mut broken = self.root.identity(&leaf_params(), &[])?;
+        broken.chain[0] = flip_last_byte(&broken.chain[0]);
+        self.add("broken_signature", broken);
+
+        let middle = self.root.below(authority_params("Lab Broken Intermediate"))?;
+        let mut broken = middle.identity(&leaf_params(), &[&middle.certificate])?;
+        broken.chain[1] = flip_last_byte(&broken.chain[1]);
+        self.add("broken_intermediate", broken);
+
+        let mut garbage = self.root.identity(&leaf_params(), &[])?;
+        garbage.chain[0] = CertificateDer::from(b"no certificate, just words".to_vec());
+        self.add("garbage", garbage);
+
+        let mut other_key = self.root.identity(&leaf_params(), &[])?;
+        other_key.key = private_key(&KeyPair::generate()?);
+        self.add("wrong_key", other_key);
+
+        // The agent must look at the key before it verifies anything with it, so that none is needed to sign.
+        let mut weak = self.root.identity(&leaf_params(), &[])?;
+        weak.chain[0] = self.root.sign(&leaf_params(), &ShortRsaKey::new())?;
+        self.add("weak_key", weak);
+        Ok(())
+    }
+
+    /// What the agent may present.
+    fn clients(&mut self, stranger: &Signer) -> Result<()> {
+        let mut params = leaf_params();
+        params.distinguished_name.push(DnType::CommonName, "probe");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.add("client", self.root.identity(&params, &[])?);
+        self.add("client_stranger", stranger.identity(&params, &[])?);
+        expire(&mut params);
+        self.add("client_expired", self.root.identity(&params, &[])?);
+        Ok(())
+    }
+}
+
+/// An RSA key of 1024 bits; nobody knows the private half.
+struct ShortRsaKey(Vec<u8>);
+
+impl ShortRsaKey {
+    fn new() -> Self {
+        // RSAPublicKey (RFC 8017 appendix A.1.1): SEQUENCE { modulus of 1024 bits, 65537 }.
+        let mut der = vec![0x30, 0x81, 0x89, 0x02, 0x81, 0x81, 0x00];
+        der.extend((0_u8..128).map(|index| index.wrapping_mul(151) | 0x81));
+        der.extend([0x02, 0x03, 0x01, 0x00, 0x01]);
+        Self(der)
+    }
+}
+
+impl PublicKeyData for ShortRsaKey {
+    fn der_bytes(&self) -> &[u8] {
+        &self.0
+    }
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_RSA_SHA256
+    }
+}
+
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+fn leaf_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.not_before = (now() - DAY).into();
+    params.not_after = (now() + 90 * DAY).into();
+    params.distinguished_name.push(DnType::CommonName, "lab.test");
+    params.subject_alt_names = ["lab.test", "*.wild.test", "localhost"]
+        .into_iter()
+        .filter_map(|name| Some(SanType::DnsName(name.try_into().ok()?)))
+        .chain(
+            [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv4Addr::new(127, 0, 0, 2).into(), Ipv6Addr::LOCALHOST.into()]
+                .map(SanType::IpAddress),
+        )
+        .collect();
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+fn authority_params(name: &str) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params.not_before = (now() - DAY).into();
+    params.not_after = (now() + 900 * DAY).into();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.use_authority_key_identifier_extension = true;
+    params
+}
+
+fn expire(params: &mut CertificateParams) {
+    params.not_before = (now() - 30 * DAY).into();
+    params.not_after = (now() - 3 * DAY).into();
+}
+
+fn misname(params: &mut CertificateParams) {
+    params.subject_alt_names = "elsewhere.test"
+        .try_into()
+        .map(SanType::DnsName)
+        .into_iter()
+        .chain([SanType::IpAddress(Ipv4Addr::new(192, 0, 2, 99).into())])
+        .collect();
+}
+
+fn identity(leaf: CertificateDer<'static>, rest: &[&CertificateDer<'static>], key: &KeyPair) -> Identity {
+    let chain = std::iter::once(leaf).chain(rest.iter().map(|&der| der.clone())).collect();
+    Identity { chain, key: private_key(key), public_key: key.subject_public_key_info() }
+}
+
+fn private_key(key: &KeyPair) -> PrivateKeyDer<'static> {
+    PrivatePkcs8KeyDer::from(key.serialize_der()).into()
+}
+
+fn flip_last_byte(der: &CertificateDer<'_>) -> CertificateDer<'static> {
+    let mut bytes = der.to_vec();
+    if let Some(last) = bytes.last_mut() {
+        *last ^= 0x01;
+    }
+    CertificateDer::from(bytes)
+}
+
+/// One PEM block.
+pub fn pem(label: &str, der: &[u8]) -> String {
+    use base64::prelude::{BASE64_STANDARD, Engine as _};
+
+    let text = BASE64_STANDARD.encode(der);
+    let lines: Vec<&str> = (0..text.len()).step_by(64).map(|start| &text[start..text.len().min(start + 64)]).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}

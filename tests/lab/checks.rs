@@ -1,0 +1,116 @@
+//! Tests of the lab itself, and of the collection of case files as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalogue;
+use super::harness::{Test, say};
+use super::stage::CaseFile;
+use super::{dns, places, script, witness};
+
+/// The protocols whose every row must have a case.
+const COVERED: [&str; 2] = ["http", "tcp"];
+
+/// All of them.
+pub fn tests(files: &[CaseFile]) -> Vec<Test> {
+    let of = |check: fn(&[CaseFile]) -> Result<(), String>| {
+        let files = files.to_vec();
+        move || check(&files)
+    };
+    let mut tests = witness::tests();
+    tests.extend([
+        Test::quick("lab::places", places::check),
+        Test::quick("lab::script", script::check),
+        Test::new("lab::dns", dns::check()),
+        Test::quick("files::every_code_has_a_case", of(every_code_has_a_case)),
+        Test::quick("files::named_after_their_code", of(named_after_their_code)),
+        Test::quick("files::no_two_alike", of(no_two_alike)),
+        Test::quick("files::say_what_the_peer_does", of(say_what_the_peer_does)),
+    ]);
+    tests
+}
+
+/// Every row of the books is provoked by at least one case file.
+fn every_code_has_a_case(files: &[CaseFile]) -> Result<(), String> {
+    let has =
+        |protocol: &str, code: i64| files.iter().any(|file| file.protocol == protocol && code_of(file) == Some(code));
+    let rows = catalogue::rows("cloudmonitor")?;
+    let open: BTreeSet<&str> =
+        rows.iter().map(|row| row.protocol.as_str()).filter(|word| !COVERED.contains(word)).collect();
+    say(&format!("protocols whose rows need no case yet: {open:?}"));
+    let own = rows.iter().filter(|row| COVERED.contains(&row.protocol.as_str()));
+    let mut missing: Vec<String> = own
+        .filter(|row| !has(&row.protocol, row.code))
+        .map(|row| format!("  no case for cloudmonitor/{} {} {}", row.protocol, row.code, row.name))
+        .collect();
+    let statuses = catalogue::rows("http-status")?;
+    missing.extend(
+        statuses
+            .iter()
+            .filter(|row| !has("http", row.code))
+            .map(|row| format!("  no case for the HTTP status {} {}", row.code, row.name)),
+    );
+    if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
+}
+
+/// `611-….toml` expects 611, `up-….toml` a success, `wrong-….toml` the refusal of the task.
+fn named_after_their_code(files: &[CaseFile]) -> Result<(), String> {
+    let mut slips = Vec::new();
+    for file in files {
+        let code = code_of(file);
+        let exit = expected(file, "exit").and_then(|value| value.as_integer());
+        let fine = match file.head() {
+            "up" => exit.is_none() && code.is_none_or(|code| code < 600),
+            "wrong" => exit == Some(2) && code.is_none(),
+            number => number.parse().ok() == code && code.is_some(),
+        };
+        if !fine {
+            slips.push(format!("  {}: code {code:?}, exit {exit:?}", file.path.display()));
+        }
+    }
+    if slips.is_empty() { Ok(()) } else { Err(slips.join("\n")) }
+}
+
+/// No two files have the same peers, task and call: the second one would test nothing.
+fn no_two_alike(files: &[CaseFile]) -> Result<(), String> {
+    let mut seen: BTreeMap<String, &CaseFile> = BTreeMap::new();
+    let mut twins = Vec::new();
+    for file in files {
+        let key = format!("{} {}", file.protocol, essence(file)?);
+        if let Some(twin) = seen.insert(key, file) {
+            twins.push(format!("  {} and {}", twin.path.display(), file.path.display()));
+        }
+    }
+    if twins.is_empty() { Ok(()) } else { Err(twins.join("\n")) }
+}
+
+/// What a file does, whatever it calls its peers, says in its comments and expects.
+fn essence(file: &CaseFile) -> Result<String, String> {
+    let mut text = file.text()?;
+    for (index, (name, _)) in file.draft()?.peers().enumerate() {
+        text = text.replace(&format!("{{{name}."), &format!("{{{index}."));
+        text = text.replace(&format!("[peer.{name}"), &format!("[peer.{index}"));
+    }
+    let mut table: toml::Table = toml::from_str(&text).map_err(|error| error.to_string())?;
+    table.remove("expect");
+    Ok(format!("{table:?}"))
+}
+
+/// The first line of every file is a comment for people.
+fn say_what_the_peer_does(files: &[CaseFile]) -> Result<(), String> {
+    let mut silent = Vec::new();
+    for file in files {
+        if !file.text()?.starts_with("# ") {
+            silent.push(format!("  {}", file.path.display()));
+        }
+    }
+    if silent.is_empty() { Ok(()) } else { Err(silent.join("\n")) }
+}
+
+fn expected(file: &CaseFile, key: &str) -> Option<toml::Value> {
+    let table: toml::Table = toml::from_str(&file.text().ok()?).ok()?;
+    table.get("expect")?.get(key).cloned()
+}
+
+fn code_of(file: &CaseFile) -> Option<i64> {
+    expected(file, "code")?.as_integer()
+}

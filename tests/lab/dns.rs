@@ -1,0 +1,370 @@
+//! Name servers that answer by script: UDP and TCP on one port, or DNS over TLS (RFC 7858) or HTTPS (RFC 8484).
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
+use bytes::Bytes;
+use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
+use hickory_proto::rr::rdata::CNAME;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio_rustls::TlsAcceptor;
+
+use super::script::Span;
+use super::wire::Record as Heard;
+
+/// What a name server knows, name by name; a name it does not know is NXDOMAIN.
+pub type Zone = BTreeMap<String, Answer>;
+
+/// The answer to questions for one name.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// Its A and AAAA records.
+    #[serde(default)]
+    addresses: Vec<IpAddr>,
+    /// Its CNAME record, alone in the answer.
+    cname: Option<String>,
+    /// The answer holds what the alias leads to as well.
+    #[serde(default)]
+    whole_chain: bool,
+    /// The rcode, where it is not NOERROR.
+    rcode: Option<Rcode>,
+    /// The rcode for AAAA alone.
+    aaaa_rcode: Option<Rcode>,
+    /// How long it takes.
+    delay: Option<Span>,
+    /// What goes wrong.
+    wrong: Option<Wrong>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Rcode {
+    Formerr = 1,
+    Servfail = 2,
+    Nxdomain = 3,
+    Notimp = 4,
+    Refused = 5,
+}
+
+/// What can be wrong about an answer, or about the way it comes.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Wrong {
+    /// Nothing is answered.
+    Silence,
+    /// The header is right, and nothing after it can be read.
+    Garbage,
+    /// The answer has another id.
+    Id,
+    /// An answer with another id and another address comes first.
+    IdFirst,
+    /// The answer is to another question.
+    Question,
+    /// An answer to another question comes first.
+    QuestionFirst,
+    /// The question comes back unanswered, not marked as a response.
+    Echo,
+    /// Truncated over UDP; TCP has all.
+    Truncated,
+    /// Truncated over UDP; TCP ends without an answer.
+    TruncatedThenEnd,
+    /// TCP ends without an answer.
+    End,
+    /// TCP ends in the middle of the answer.
+    Half,
+}
+
+/// How a query came.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Udp,
+    Tcp,
+    Tls,
+    Https,
+}
+
+/// One name server.
+pub struct NameServer {
+    zone: Zone,
+    status: Option<u16>,
+    heard: Heard,
+}
+
+impl NameServer {
+    /// A name server that knows a zone; over HTTPS it may answer everything with a status.
+    pub fn new(zone: Zone, status: Option<u16>, heard: Heard) -> Arc<Self> {
+        Arc::new(Self { zone, status, heard })
+    }
+
+    /// Answers on both sockets until dropped.
+    pub async fn serve(self: Arc<Self>, udp: UdpSocket, tcp: TcpListener) {
+        tokio::join!(Arc::clone(&self).serve_udp(udp), self.serve_tcp(tcp));
+    }
+
+    /// Answers over TLS, or over HTTPS where ALPN agrees on `h2`.
+    pub async fn serve_encrypted(self: Arc<Self>, listener: TcpListener, acceptor: TlsAcceptor) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (server, acceptor) = (Arc::clone(&self), acceptor.clone());
+            tokio::spawn(async move {
+                let stream = acceptor.accept(stream).await?;
+                if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+                    server.serve_https(stream).await.map_err(io::Error::other)
+                } else {
+                    server.serve_stream(stream, Way::Tls).await
+                }
+            });
+        }
+    }
+
+    /// Answers over UDP alone.
+    pub async fn serve_udp(self: Arc<Self>, socket: UdpSocket) {
+        let socket = Arc::new(socket);
+        let mut buffer = vec![0; 4096];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+            let (server, socket, query) = (Arc::clone(&self), Arc::clone(&socket), buffer[..length].to_vec());
+            tokio::spawn(async move { server.answer_datagram(&socket, &query, from).await });
+        }
+    }
+
+    async fn answer_datagram(&self, socket: &UdpSocket, query: &[u8], from: SocketAddr) {
+        for message in self.answers(query, Way::Udp).await {
+            let _ = socket.send_to(&message, from).await;
+        }
+    }
+
+    async fn serve_tcp(self: Arc<Self>, listener: TcpListener) {
+        while let Ok((stream, _)) = listener.accept().await {
+            let server = Arc::clone(&self);
+            tokio::spawn(async move { server.serve_stream::<TcpStream>(stream, Way::Tcp).await });
+        }
+    }
+
+    /// Answers messages that are preceded by their length, until one is to be answered by the end.
+    async fn serve_stream<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S, way: Way) -> io::Result<()> {
+        loop {
+            let length = stream.read_u16().await?;
+            let mut query = vec![0; length.into()];
+            stream.read_exact(&mut query).await?;
+            let wrong = self.wrong(&query);
+            if matches!(wrong, Some(Wrong::End | Wrong::TruncatedThenEnd)) {
+                return stream.shutdown().await;
+            }
+            for message in self.answers(&query, way).await {
+                let length = u16::try_from(message.len()).map_err(io::Error::other)?;
+                let half = if wrong == Some(Wrong::Half) { message.len() / 2 } else { message.len() };
+                stream.write_all(&[&length.to_be_bytes(), &message[..half]].concat()).await?;
+                stream.flush().await?;
+            }
+            if wrong == Some(Wrong::Half) {
+                return stream.shutdown().await;
+            }
+        }
+    }
+
+    async fn serve_https<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Result<(), h2::Error> {
+        let mut connection = h2::server::handshake(stream).await?;
+        while let Some(request) = connection.accept().await {
+            let (request, mut respond) = request?;
+            let query = doh_query(request, &mut connection).await?;
+            let status = self.status.unwrap_or(200);
+            let response = http::Response::builder().status(status).header("content-type", "application/dns-message");
+            let response = response.body(()).map_err(|_| h2::Error::from(h2::Reason::INTERNAL_ERROR))?;
+            let mut body = respond.send_response(response, false)?;
+            let answer = self.answers(&query, Way::Https).await.pop().unwrap_or_default();
+            body.send_data(answer.into(), true)?;
+        }
+        Ok(())
+    }
+
+    fn find(&self, query: &Query) -> Option<&Answer> {
+        self.zone.get(&plain_name(&query.name))
+    }
+
+    fn wrong(&self, query: &[u8]) -> Option<Wrong> {
+        let message = Message::from_vec(query).ok()?;
+        self.find(message.queries.first()?)?.wrong
+    }
+
+    /// What is sent back for one query: nothing, one message or several.
+    async fn answers(&self, query: &[u8], way: Way) -> Vec<Vec<u8>> {
+        let Ok(message) = Message::from_vec(query) else { return Vec::new() };
+        let Some(question) = message.queries.first() else { return Vec::new() };
+        let line = format!("{way:?} {} {}\n", question.query_type, plain_name(&question.name));
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).bytes.extend_from_slice(line.as_bytes());
+
+        let known = self.find(question);
+        if let Some(Span(delay)) = known.and_then(|answer| answer.delay) {
+            tokio::time::sleep(delay).await;
+        }
+        let right = self.right(&message, question);
+        let messages = match known.and_then(|answer| answer.wrong) {
+            Some(Wrong::Silence) => Vec::new(),
+            Some(Wrong::Garbage) => return vec![garbage(&message)],
+            Some(Wrong::Id) => vec![with_other_id(right)],
+            Some(Wrong::IdFirst) => vec![with_other_id(elsewhere(right.clone(), question)), right],
+            Some(Wrong::Question) => vec![with_other_question(right)],
+            Some(Wrong::QuestionFirst) => vec![with_other_question(elsewhere(right.clone(), question)), right],
+            Some(Wrong::Echo) => vec![message],
+            Some(Wrong::Truncated | Wrong::TruncatedThenEnd) if way == Way::Udp => {
+                let mut cut = right.truncate();
+                cut.metadata.truncation = true;
+                vec![cut]
+            }
+            // The rest goes wrong elsewhere, or not at all.
+            None | Some(Wrong::Truncated | Wrong::TruncatedThenEnd | Wrong::End | Wrong::Half) => vec![right],
+        };
+        messages.iter().filter_map(|message| message.to_vec().ok()).collect()
+    }
+
+    /// The answer by the zone.
+    fn right(&self, message: &Message, question: &Query) -> Message {
+        let mut answer = Message::response(message.metadata.id, message.metadata.op_code);
+        answer.metadata.recursion_desired = message.metadata.recursion_desired;
+        answer.metadata.recursion_available = true;
+        answer.add_query(question.clone());
+        let Some(known) = self.find(question) else {
+            answer.metadata.response_code = ResponseCode::NXDomain;
+            return answer;
+        };
+        let rcode = match question.query_type {
+            RecordType::AAAA => known.aaaa_rcode.or(known.rcode),
+            _ => known.rcode,
+        };
+        if let Some(rcode) = rcode {
+            answer.metadata.response_code = ResponseCode::from(0, rcode as u8);
+            return answer;
+        }
+        answer.add_answers(self.records(question.name.clone(), question.query_type));
+        answer
+    }
+
+    fn records(&self, name: Name, wanted: RecordType) -> Vec<Record> {
+        let Some(known) = self.zone.get(&plain_name(&name)) else { return Vec::new() };
+        let Some(alias) = known.cname.as_deref().and_then(|alias| Name::from_ascii(format!("{alias}.")).ok()) else {
+            return known.addresses.iter().filter_map(|ip| address_record(&name, *ip, wanted)).collect();
+        };
+        let mut records = vec![Record::from_rdata(name, 60, RData::CNAME(CNAME(alias.clone())))];
+        if known.whole_chain {
+            records.extend(self.records(alias, wanted));
+        }
+        records
+    }
+}
+
+/// The message of a DoH request, from its body or from the `dns` parameter of its path.
+///
+/// A body comes only while the connection is driven, which is what accepting the next request does.
+async fn doh_query<S: AsyncRead + AsyncWrite + Unpin>(
+    request: http::Request<h2::RecvStream>,
+    connection: &mut h2::server::Connection<S, Bytes>,
+) -> Result<Vec<u8>, h2::Error> {
+    if let Some(text) = request.uri().query().and_then(|query| query.strip_prefix("dns=")) {
+        return Ok(BASE64_URL_SAFE_NO_PAD.decode(text).unwrap_or_default());
+    }
+    let mut body = request.into_body();
+    let read = async {
+        let mut message = Vec::new();
+        while let Some(data) = body.data().await {
+            message.extend_from_slice(&data?);
+        }
+        Ok(message)
+    };
+    drive(read, connection).await
+}
+
+async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
+    read: impl Future<Output = Result<Vec<u8>, h2::Error>>,
+    connection: &mut h2::server::Connection<S, Bytes>,
+) -> Result<Vec<u8>, h2::Error> {
+    tokio::select! {
+        message = read => message,
+        closed = std::future::poll_fn(|context| connection.poll_closed(context)) => closed.map(|()| Vec::new()),
+    }
+}
+
+fn address_record(name: &Name, ip: IpAddr, wanted: RecordType) -> Option<Record> {
+    match (ip, wanted) {
+        (IpAddr::V4(ip), RecordType::A) => Some(Record::from_rdata(name.clone(), 60, RData::A(ip.into()))),
+        (IpAddr::V6(ip), RecordType::AAAA) => Some(Record::from_rdata(name.clone(), 60, RData::AAAA(ip.into()))),
+        _ => None,
+    }
+}
+
+fn plain_name(name: &Name) -> String {
+    name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn with_other_id(mut message: Message) -> Message {
+    message.metadata.id = message.metadata.id.wrapping_add(1);
+    message
+}
+
+fn with_other_question(mut message: Message) -> Message {
+    for query in &mut message.queries {
+        if let Ok(name) = Name::from_ascii("somebody.else.test.") {
+            query.set_name(name);
+        }
+    }
+    message
+}
+
+/// The same answer with an address that nobody listens on.
+fn elsewhere(mut message: Message, question: &Query) -> Message {
+    message.answers.clear();
+    message.answers.extend(address_record(&question.name, IpAddr::from([127, 0, 0, 66]), question.query_type));
+    message
+}
+
+/// The header of a response that announces records, and then no records.
+fn garbage(query: &Message) -> Vec<u8> {
+    debug_assert_eq!(query.metadata.message_type, MessageType::Query);
+    let mut bytes = query.metadata.id.to_be_bytes().to_vec();
+    bytes.extend([0x81, 0x80, 0, 1, 0, 7, 0, 0, 0, 0]);
+    bytes.extend([0xff; 9]);
+    bytes
+}
+
+/// What the lab checks of this file by itself: a lookup over UDP and, after truncation, over TCP.
+pub async fn check() -> Result<(), String> {
+    let words = |error: io::Error| error.to_string();
+    let mut zone = Zone::new();
+    let addresses = vec![IpAddr::from([127, 0, 0, 9])];
+    zone.insert("big.test".to_owned(), Answer { addresses, wrong: Some(Wrong::Truncated), ..Answer::default() });
+    let tcp = TcpListener::bind("127.0.0.1:0").await.map_err(words)?;
+    let address = tcp.local_addr().map_err(words)?;
+    let udp = UdpSocket::bind(address).await.map_err(words)?;
+    let server = tokio::spawn(NameServer::new(zone, None, Heard::default()).serve(udp, tcp));
+
+    let mut query = Message::query();
+    let name = Name::from_ascii("big.test.").map_err(|error| error.to_string())?;
+    query.add_query(Query::query(name, RecordType::A));
+    let query = query.to_vec().map_err(|error| error.to_string())?;
+    let client = UdpSocket::bind("127.0.0.1:0").await.map_err(words)?;
+    client.send_to(&query, address).await.map_err(words)?;
+    let mut buffer = vec![0; 512];
+    let length = tokio::time::timeout(Duration::from_secs(2), client.recv(&mut buffer)).await;
+    let length = length.map_err(|_| "no answer over UDP")?.map_err(words)?;
+    let short = Message::from_vec(&buffer[..length]).map_err(|error| error.to_string())?;
+
+    let mut stream = TcpStream::connect(address).await.map_err(words)?;
+    let prefix = u16::try_from(query.len()).map_err(|error| error.to_string())?.to_be_bytes();
+    stream.write_all(&[prefix.as_slice(), &query].concat()).await.map_err(words)?;
+    let length = stream.read_u16().await.map_err(words)?;
+    let mut buffer = vec![0; length.into()];
+    stream.read_exact(&mut buffer).await.map_err(words)?;
+    let whole = Message::from_vec(&buffer).map_err(|error| error.to_string())?;
+    server.abort();
+    match (short.metadata.truncation, short.answers.len(), whole.metadata.truncation, whole.answers.len()) {
+        (true, 0, false, 1) => Ok(()),
+        other => Err(format!("TC, records over UDP and TCP: {other:?}")),
+    }
+}

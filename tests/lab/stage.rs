@@ -1,0 +1,119 @@
+//! One case from its text to its verdict: peers up, task file written, agent called, everything compared.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::agent::{self, Call, Ended};
+use super::case::{Case, Draft, task_text};
+use super::judge::Complaints;
+use super::namespace;
+use super::scene::Scene;
+
+/// How long after its own deadline the agent is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A case file by its place: `<protocol>/<number or word>-<slug>.toml`.
+#[derive(Clone, Debug)]
+pub struct CaseFile {
+    /// The file.
+    pub path: PathBuf,
+    /// The folder's name.
+    pub protocol: String,
+    /// The file's name without extension.
+    pub slug: String,
+}
+
+impl CaseFile {
+    /// A case file, if the path names one.
+    pub fn new(path: &Path) -> Option<Self> {
+        let protocol = path.parent()?.file_name()?.to_str()?.to_owned();
+        let slug = path.file_stem()?.to_str()?.to_owned();
+        (path.extension()? == "toml").then(|| Self { path: path.to_owned(), protocol, slug })
+    }
+
+    /// What stands before the first dash of the name: a number, `up` or `wrong`.
+    pub fn head(&self) -> &str {
+        self.slug.split('-').next().unwrap_or_default()
+    }
+
+    /// The text of the file.
+    pub fn text(&self) -> Result<String, String> {
+        fs::read_to_string(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// What has to be known before peers listen.
+    pub fn draft(&self) -> Result<Draft, String> {
+        Draft::read(&self.text()?)
+    }
+}
+
+/// Plays a case wherever it wants to be played.
+pub async fn play(file: &CaseFile) -> Result<(), String> {
+    if !file.draft()?.wants_namespace() {
+        return play_here(file).await;
+    }
+    let path = file.path.clone();
+    let played = tokio::task::spawn_blocking(move || namespace::play(&path)).await;
+    played.map_err(|error| error.to_string())?
+}
+
+/// Plays a case in the network this process is in.
+pub async fn play_here(file: &CaseFile) -> Result<(), String> {
+    let scene = Scene::open(&file.text()?).await?;
+    let case = &scene.case;
+    namespace::set_up(&case.namespace)?;
+
+    let call = prepare(case, task_text(&scene.text), scene.folder.path(), file.draft()?.deadline() + GRACE)?;
+    let ended = call_within(&call, case.open_files).await?;
+    let mut complaints = Complaints::default();
+    complaints.on_output(&case.expect, &ended, &file.protocol, file.head() == "up");
+    complaints.on_peers(&case.expect, &scene.peers).await;
+    if complaints.0.is_empty() { Ok(()) } else { Err(report(&complaints, &ended)) }
+}
+
+/// Writes the files of a case and says how the agent is called.
+fn prepare(case: &Case, task: &str, folder: &Path, deadline: Duration) -> Result<Call, String> {
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).map_err(|error| format!("{name}: {error}"));
+    write("task.toml", task)?;
+    for (name, content) in &case.files {
+        write(name, &content.text())?;
+    }
+    let mut arguments: Vec<String> = ["probe", "--task", "task.toml", "--format", "json"].map(str::to_owned).into();
+    if let Some(config) = &case.config {
+        write("agent.toml", config)?;
+        arguments.extend(["--config".to_owned(), "agent.toml".to_owned()]);
+    }
+    arguments.extend(case.args.iter().cloned());
+    Ok(Call { arguments, environment: case.env.clone(), folder: folder.to_owned(), open_files: None, deadline })
+}
+
+/// Calls the agent; where the number of open files is limited, with the lowest limit under which it comes to a verdict.
+///
+/// How many files the agent needs before its first socket is its own business, so that the limit is searched for.
+async fn call_within(call: &Call, open_files: Option<[u32; 2]>) -> Result<Ended, String> {
+    let Some([first, last]) = open_files else { return agent::call(call).await };
+    let mut ended = Err("no limit of open files was tried".to_owned());
+    for limit in first..=last {
+        let limited = Call { open_files: Some(limit), ..call.clone() };
+        let tried = agent::call(&limited).await?;
+        let verdict = tried.stdout.contains("\"outcome\":\"failed\"") || tried.status == Some(0);
+        ended = Ok(tried);
+        if verdict {
+            break;
+        }
+    }
+    ended
+}
+
+fn report(complaints: &Complaints, ended: &Ended) -> String {
+    let mut report = complaints.0.iter().fold(String::new(), |mut report, complaint| {
+        let _ = writeln!(report, "  {complaint}");
+        report
+    });
+    let _ = writeln!(report, "  exit status {:?} after {:?}", ended.status, ended.took);
+    let _ = writeln!(report, "  stdout: {}", ended.stdout.trim());
+    let _ = write!(report, "  stderr: {}", ended.stderr.trim());
+    report
+}
