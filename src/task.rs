@@ -2,6 +2,7 @@
 //! anything is sent; it never looks like a broken server.
 
 mod http;
+mod payload;
 mod tcp;
 mod tls;
 

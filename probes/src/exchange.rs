@@ -27,7 +27,7 @@ use clock::Clock;
 use connection::{Driver, Outgoing, open};
 use tell::{tell_request, tell_response};
 
-use crate::fault::{self, Failure, Named, Side, faults};
+use crate::fault::{self, Failure, faults, named_by_parts};
 use crate::net::Attempt;
 use crate::net::stream::{Broken as Torn, Stream, Tap, show};
 
@@ -67,26 +67,7 @@ pub enum Fault {
     Broken(Broken),
 }
 
-impl Named for Fault {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Net(fault) => fault.name(),
-            Self::Broken(broken) => broken.name(),
-        }
-    }
-    fn side(self) -> Side {
-        match self {
-            Self::Net(fault) => fault.side(),
-            Self::Broken(broken) => broken.side(),
-        }
-    }
-    fn meaning(self) -> &'static str {
-        match self {
-            Self::Net(fault) => fault.meaning(),
-            Self::Broken(broken) => broken.meaning(),
-        }
-    }
-}
+named_by_parts!(Fault: Net, Broken);
 
 fn broken(fault: Broken, detail: impl Into<String>) -> Failure<Fault> {
     Failure { fault: Fault::Broken(fault), detail: detail.into(), errno: None }

@@ -65,6 +65,24 @@ macro_rules! faults {
 }
 pub(crate) use faults;
 
+/// Passes the questions of [`Named`] on, for a fault that is one of several lists.
+macro_rules! named_by_parts {
+    ($Fault:ident: $($Part:ident),+) => {
+        impl $crate::fault::Named for $Fault {
+            fn name(self) -> &'static str {
+                match self { $( Self::$Part(part) => part.name(), )+ }
+            }
+            fn side(self) -> $crate::fault::Side {
+                match self { $( Self::$Part(part) => part.side(), )+ }
+            }
+            fn meaning(self) -> &'static str {
+                match self { $( Self::$Part(part) => part.meaning(), )+ }
+            }
+        }
+    };
+}
+pub(crate) use named_by_parts;
+
 faults! {
     /// What came of looking up a name.
     pub enum Resolve {
@@ -270,32 +288,7 @@ impl Fault {
     }
 }
 
-/// Passes a call on to the list that a [`Fault`] is of.
-macro_rules! each {
-    ($fault:expr, $cause:ident => $call:expr) => {
-        match $fault {
-            Fault::Resolve($cause) => $call,
-            Fault::Policy($cause) => $call,
-            Fault::Connect($cause) => $call,
-            Fault::Certificate($cause) => $call,
-            Fault::Handshake($cause) => $call,
-            Fault::Send($cause) => $call,
-            Fault::Receive($cause) => $call,
-        }
-    };
-}
-
-impl Named for Fault {
-    fn name(self) -> &'static str {
-        each!(self, cause => cause.name())
-    }
-    fn side(self) -> Side {
-        each!(self, cause => cause.side())
-    }
-    fn meaning(self) -> &'static str {
-        each!(self, cause => cause.meaning())
-    }
-}
+named_by_parts!(Fault: Resolve, Policy, Connect, Certificate, Handshake, Send, Receive);
 
 /// One failure: the fault, and the facts of this time for people.
 #[derive(Clone, Debug)]

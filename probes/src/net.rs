@@ -14,6 +14,7 @@ pub mod verdict;
 pub(crate) mod connect;
 pub(crate) mod stream;
 mod sys;
+pub(crate) mod transcript;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};

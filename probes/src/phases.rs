@@ -19,11 +19,30 @@ pub enum Phase {
     Wait,
     /// From the first byte received to the last one needed.
     Receive,
+    /// Of a dialogue: from its first awaited line until the log-in may begin, with EHLO, CAPA and STARTTLS.
+    Greeting,
+    /// Of a dialogue: user name, password and what the server says to them.
+    Login,
+    /// Of a dialogue: everything after the log-in.
+    Transfer,
+    /// Of PING: from the first echo request to the last answer or the end of waiting for it.
+    Rtt,
 }
 
 impl Phase {
     /// Every phase, in order.
-    pub const ALL: [Self; 6] = [Self::Resolve, Self::Connect, Self::Tls, Self::Send, Self::Wait, Self::Receive];
+    pub const ALL: [Self; 10] = [
+        Self::Resolve,
+        Self::Connect,
+        Self::Tls,
+        Self::Send,
+        Self::Wait,
+        Self::Receive,
+        Self::Greeting,
+        Self::Login,
+        Self::Transfer,
+        Self::Rtt,
+    ];
 
     /// The name in results and metrics.
     #[must_use]
@@ -35,6 +54,10 @@ impl Phase {
             Self::Send => "send",
             Self::Wait => "wait",
             Self::Receive => "receive",
+            Self::Greeting => "greeting",
+            Self::Login => "login",
+            Self::Transfer => "transfer",
+            Self::Rtt => "rtt",
         }
     }
 }

@@ -14,7 +14,7 @@ use regex::bytes::Regex;
 use crate::address::Endpoint;
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
-use crate::fault::{self, Failure, Named, Side, faults};
+use crate::fault::{self, Failure, faults, named_by_parts};
 use crate::net::{Attempt, tls};
 use talk::Talk;
 
@@ -61,26 +61,7 @@ pub enum Fault {
     Content(Content),
 }
 
-impl Named for Fault {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Net(fault) => fault.name(),
-            Self::Content(content) => content.name(),
-        }
-    }
-    fn side(self) -> Side {
-        match self {
-            Self::Net(fault) => fault.side(),
-            Self::Content(content) => content.side(),
-        }
-    }
-    fn meaning(self) -> &'static str {
-        match self {
-            Self::Net(fault) => fault.meaning(),
-            Self::Content(content) => content.meaning(),
-        }
-    }
-}
+named_by_parts!(Fault: Net, Content);
 
 impl Check for Tcp {
     type Fault = Fault;

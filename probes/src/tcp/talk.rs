@@ -7,19 +7,15 @@ use regex::bytes::Regex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{Content, Fault, Tcp};
-use crate::evidence::Exchange;
 use crate::fault::{Failure, Handshake, Send};
 use crate::net::Attempt;
 use crate::net::stream::{Broken, Stream, show};
+use crate::net::transcript::excerpt;
 use crate::phases::Phase;
 use crate::secret::Secrets;
 
 /// What comes is searched up to this many bytes in all.
 const LARGEST_ANSWER: usize = 1024 * 1024;
-
-/// The evidence shows this much of what was said and heard, this many times.
-const EXCERPT: usize = 512;
-const MOST_EXCHANGES: usize = 32;
 
 /// How long a server that asked for a client certificate may take to refuse it after a TLS 1.3 handshake.
 const VERDICT_TIME: Duration = Duration::from_secs(1);
@@ -62,7 +58,7 @@ impl Talk {
 
     /// Hands the bytes to the kernel.
     pub(super) async fn send(&mut self, attempt: &mut Attempt<'_>, bytes: &[u8]) -> Result<(), Failure<Fault>> {
-        note(attempt, Some(bytes), None);
+        attempt.note(Some(bytes), None);
         let begun = attempt.enter(Phase::Send);
         let tap = self.stream.tap();
         let sent = attempt
@@ -244,7 +240,7 @@ impl Talk {
     }
 
     fn mismatch(&self, attempt: &mut Attempt<'_>, missing: &str, end: &str) -> Failure<Fault> {
-        note(attempt, None, Some(&self.heard));
+        attempt.note(None, Some(&self.heard));
         let heard = show(&attempt.conditions.secrets, excerpt(&self.heard));
         let detail = format!("{missing} the {} bytes that came, {end}; they begin with {heard}", self.total);
         Failure { fault: Fault::Content(Content::Absent), detail, errno: None }
@@ -252,33 +248,7 @@ impl Talk {
 
     /// Takes what a step has looked at.
     fn take(&mut self, attempt: &mut Attempt<'_>, length: usize) {
-        note(attempt, None, Some(&self.heard[..length]));
+        attempt.note(None, Some(&self.heard[..length]));
         self.heard.drain(..length);
-    }
-}
-
-fn excerpt(bytes: &[u8]) -> &[u8] {
-    &bytes[..bytes.len().min(EXCERPT)]
-}
-
-/// Keeps what was said for the evidence, and tells it to whoever listens.
-fn note(attempt: &mut Attempt<'_>, sent: Option<&[u8]>, received: Option<&[u8]>) {
-    let text = |bytes: &[u8]| {
-        let secrets = &attempt.conditions.secrets;
-        // Struck out before it is cut, so that no secret is left in part.
-        String::from_utf8_lossy(excerpt(&secrets.strike_bytes(bytes))).into_owned()
-    };
-    let exchange = Exchange { sent: sent.map(text), received: received.map(text) };
-    for (mark, text) in [('>', &exchange.sent), ('<', &exchange.received)] {
-        for line in text.iter().flat_map(|text| text.lines()) {
-            tracing::debug!(target: "conversation", "{mark} {line}");
-        }
-    }
-    let long = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.len() > EXCERPT);
-    if attempt.evidence.dialogue.len() >= MOST_EXCHANGES || long(sent) || long(received) {
-        attempt.evidence.truncated = true;
-    }
-    if attempt.evidence.dialogue.len() < MOST_EXCHANGES {
-        attempt.evidence.dialogue.push(exchange);
     }
 }

@@ -1,0 +1,37 @@
+//! What was said and heard in plain protocols, kept for the evidence and told to whoever listens.
+
+use crate::evidence::Exchange;
+use crate::net::Attempt;
+
+/// The evidence shows this much of what was said and heard, this many times.
+const EXCERPT: usize = 512;
+const MOST_EXCHANGES: usize = 32;
+
+/// As much of it as the evidence shows.
+pub(crate) fn excerpt(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(EXCERPT)]
+}
+
+impl Attempt<'_> {
+    /// Keeps one exchange, or the half of one, and tells it.
+    pub(crate) fn note(&mut self, sent: Option<&[u8]>, received: Option<&[u8]>) {
+        let text = |bytes: &[u8]| {
+            // Struck out before it is cut, so that no secret is left in part.
+            let struck = self.conditions.secrets.strike_bytes(bytes);
+            String::from_utf8_lossy(excerpt(&struck)).into_owned()
+        };
+        let exchange = Exchange { sent: sent.map(text), received: received.map(text) };
+        for (mark, text) in [('>', &exchange.sent), ('<', &exchange.received)] {
+            for line in text.iter().flat_map(|text| text.lines()) {
+                tracing::debug!(target: "conversation", "{mark} {line}");
+            }
+        }
+        let long = |bytes: Option<&[u8]>| bytes.is_some_and(|bytes| bytes.len() > EXCERPT);
+        if self.evidence.dialogue.len() >= MOST_EXCHANGES || long(sent) || long(received) {
+            self.evidence.truncated = true;
+        }
+        if self.evidence.dialogue.len() < MOST_EXCHANGES {
+            self.evidence.dialogue.push(exchange);
+        }
+    }
+}
