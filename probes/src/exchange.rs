@@ -7,6 +7,7 @@
 mod body;
 mod clock;
 mod connection;
+mod http2;
 mod tell;
 
 pub(crate) use body::ACCEPT_ENCODING;
@@ -20,11 +21,10 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::response::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
-use hyper::body::Incoming;
 use url::{Position, Url};
 
 use clock::Clock;
-use connection::{Driver, Outgoing, open};
+use connection::{Arriving, Driver, Outgoing, Trouble, open};
 use tell::{tell_request, tell_response};
 
 use crate::fault::{self, Failure, faults, named_by_parts};
@@ -36,7 +36,6 @@ const LARGEST_HEAD: usize = 256 * 1024;
 /// This many bytes without a complete head, or without a byte of body, are a flood: heads, chunk sizes and trailers
 /// are small. A body may come in one read with the end of the head, hence the second summand.
 const ROOM: usize = LARGEST_HEAD + 64 * 1024;
-const LARGEST_HEAD_HTTP2: u32 = 256 * 1024;
 const MOST_FIELDS: usize = 256;
 
 /// More interim (1xx) responses than this are malformed.
@@ -117,7 +116,7 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) version: Version,
     pub(crate) headers: HeaderMap,
-    incoming: Incoming,
+    incoming: Arriving,
     driver: Driver,
     clock: Clock,
     tap: Tap,
@@ -143,15 +142,11 @@ pub(crate) async fn send(
     let stream = stream.asking_first();
     let mut clock = Clock::start(attempt, http2);
     let body_taken = Arc::new(AtomicBool::new(ask.body.is_empty()));
-    let interim = Arc::new(AtomicUsize::new(0));
-    let mut request = build(ask, http2, body_taken.clone())?;
+    let interim = Arc::new(Interim::default());
+    let request = build(ask, http2, body_taken.clone())?;
     tell_request(attempt, &request);
-    let counted = interim.clone();
-    hyper::ext::on_informational(&mut request, move |_| {
-        counted.fetch_add(1, Ordering::Relaxed);
-    });
 
-    let (mut sender, mut driver) = match attempt.within(open(stream, http2)).await {
+    let (sender, mut driver) = match attempt.within(open(stream, http2)).await {
         Some(Ok(opened)) => opened,
         Some(Err(error)) => {
             let failure = name_error(attempt, &tap, &error, false);
@@ -163,24 +158,27 @@ pub(crate) async fn send(
             return Err(tap.send_failure().map(Fault::Net));
         }
     };
-    let mut response = pin!(sender.send(request));
+    let seen = interim.clone();
+    let mut response = pin!(sender.send(request, move |status| seen.note(status)));
     let head = attempt
         .within(poll_fn(|context| {
-            if let Poll::Ready(done) = response.as_mut().poll(context) {
-                return Poll::Ready(Some(done));
+            let mut done = response.as_mut().poll(context);
+            if done.is_pending() {
+                driver.poll(context);
+                clock.note_sent(&tap, &body_taken);
+                done = response.as_mut().poll(context);
             }
-            driver.poll(context);
-            clock.note_sent(&tap, &body_taken);
-            if interim.load(Ordering::Relaxed) > MOST_INTERIM {
-                return Poll::Ready(None);
+            clock.note_interim(&tap, &interim);
+            match interim.objection() {
+                Some(objection) => Poll::Ready(Err(objection)),
+                None => done.map(Ok),
             }
-            response.as_mut().poll(context).map(Some)
         }))
         .await;
-    clock.note_begun(&tap, matches!(head, Some(Some(Ok(_)))));
+    clock.note_begun(&tap, matches!(head, Some(Ok(Ok(_)))));
     let response = match head {
-        Some(Some(Ok(response))) => response,
-        Some(Some(Err(error))) => {
+        Some(Ok(Ok(response))) => response,
+        Some(Ok(Err(error))) => {
             let failure = match torn_while_sending(&clock, &tap) {
                 Some(failure) => failure,
                 None => name_error(attempt, &tap, driver.reason().unwrap_or(&error), clock.answered.is_some()),
@@ -188,9 +186,9 @@ pub(crate) async fn send(
             clock.stop(attempt);
             return Err(failure);
         }
-        Some(None) => {
+        Some(Err(objection)) => {
             clock.stop(attempt);
-            return Err(broken(Broken::Malformed, format!("more than {MOST_INTERIM} interim responses")));
+            return Err(broken(Broken::Malformed, objection));
         }
         None => {
             let failure = late(attempt, &mut clock, &tap);
@@ -201,17 +199,43 @@ pub(crate) async fn send(
     accept(attempt, response, driver, clock, tap)
 }
 
+/// The heads that came before the final one.
+#[derive(Debug, Default)]
+struct Interim {
+    count: AtomicUsize,
+    switched: AtomicBool,
+}
+
+impl Interim {
+    fn note(&self, status: StatusCode) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        self.switched.fetch_or(status == StatusCode::SWITCHING_PROTOCOLS, Ordering::Relaxed);
+    }
+
+    /// What no server may do with them.
+    fn objection(&self) -> Option<String> {
+        if self.switched.load(Ordering::Relaxed) {
+            return Some(SWITCHED.to_owned());
+        }
+        let many = self.count.load(Ordering::Relaxed) > MOST_INTERIM;
+        many.then(|| format!("more than {MOST_INTERIM} interim responses"))
+    }
+}
+
+/// What is wrong with a 101 that no request of ours asks for.
+const SWITCHED: &str = "the server switched protocols unasked (101)";
+
 /// Refuses statuses that no server may send here: 101 unasked, and numbers that are none of HTTP's.
 fn accept(
     attempt: &mut Attempt<'_>,
-    response: Response<Incoming>,
+    response: Response<Arriving>,
     driver: Driver,
     mut clock: Clock,
     tap: Tap,
 ) -> Result<Answer, Failure<Fault>> {
     let (parts, incoming) = response.into_parts();
     let unusable = match parts.status {
-        StatusCode::SWITCHING_PROTOCOLS => Some("the server switched protocols unasked (101)".to_owned()),
+        StatusCode::SWITCHING_PROTOCOLS => Some(SWITCHED.to_owned()),
         _ if parts.headers.len() > MOST_FIELDS => Some(format!("the head has more than {MOST_FIELDS} fields")),
         _ if unknown_transfer_coding(&parts.headers) => Some("the Transfer-Encoding is not `chunked`".to_owned()),
         // RFC 9110 section 15: there are five classes.
@@ -258,9 +282,11 @@ fn torn_while_sending(clock: &Clock, tap: &Tap) -> Option<Failure<Fault>> {
     torn.then(|| tap.torn_failure().map(Fault::Net))
 }
 
-/// Names what hyper calls an error, by what the tap saw; `begun` says whether any of the answer came.
-fn name_error(attempt: &mut Attempt<'_>, tap: &Tap, error: &hyper::Error, begun: bool) -> Failure<Fault> {
-    if let Some(failure) = http2_failure(error) {
+/// Names what the libraries call an error, by what the tap saw; `begun` says whether any of the answer came.
+fn name_error(attempt: &mut Attempt<'_>, tap: &Tap, error: &Trouble, begun: bool) -> Failure<Fault> {
+    if let Trouble::Http2(error) = error
+        && let Some(failure) = http2_failure(error)
+    {
         return failure;
     }
     let (ended, read_failed, write_failed, first) = {
@@ -270,7 +296,7 @@ fn name_error(attempt: &mut Attempt<'_>, tap: &Tap, error: &hyper::Error, begun:
     if tap.application().room == Some(0) {
         return broken(Broken::Malformed, format!("{ROOM} bytes came and the response did not get on"));
     }
-    if error.is_parse() || error.is_parse_status() {
+    if error.is_garbage() {
         return broken(
             Broken::Malformed,
             format!("what came back is no HTTP response; it began with {}", show(&attempt.conditions.secrets, &first)),
@@ -282,12 +308,11 @@ fn name_error(attempt: &mut Attempt<'_>, tap: &Tap, error: &hyper::Error, begun:
     if write_failed {
         return tap.send_failure().map(Fault::Net);
     }
-    broken(Broken::Malformed, format!("the response breaks the rules of HTTP: {}", reason(error)))
+    broken(Broken::Malformed, format!("the response breaks the rules of HTTP: {}", error.words()))
 }
 
 /// The failures that HTTP/2 has words of its own for (RFC 9113 section 7).
-fn http2_failure(error: &hyper::Error) -> Option<Failure<Fault>> {
-    let error = innermost::<h2::Error>(error)?;
+fn http2_failure(error: &h2::Error) -> Option<Failure<Fault>> {
     let reason = error.reason().map_or_else(|| error.to_string(), |reason| format!("{reason:?}"));
     if !error.is_remote() {
         // Our own side of the library complains about the peer's frames; a broken connection is the tap's to name.
@@ -297,26 +322,6 @@ fn http2_failure(error: &hyper::Error) -> Option<Failure<Fault>> {
         return Some(broken(Broken::Goaway, format!("the server sent GOAWAY with {reason}")));
     }
     Some(broken(Broken::StreamReset, format!("the server reset the stream with {reason}")))
-}
-
-fn innermost<E: std::error::Error + 'static>(error: &hyper::Error) -> Option<&E> {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if let Some(found) = error.downcast_ref::<E>() {
-            return Some(found);
-        }
-        source = error.source();
-    }
-    None
-}
-
-/// The innermost words of an error.
-fn reason(error: &hyper::Error) -> String {
-    let mut error: &dyn std::error::Error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 fn build(ask: Ask, http2: bool, taken: Arc<AtomicBool>) -> Result<Request<Outgoing>, Failure<Fault>> {

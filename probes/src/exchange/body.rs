@@ -8,10 +8,9 @@ use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecod
 use async_compression::zstd::DParameter;
 use bytes::Bytes;
 use http::{HeaderMap, Version, header};
-use hyper::body::{Body as _, Incoming};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf};
 
-use super::{Answer, Broken, Driver, Fault, ROOM, broken, name_error};
+use super::{Answer, Arriving, Broken, Driver, Fault, ROOM, Trouble, broken, name_error};
 use crate::fault::{self, Failure, Receive};
 use crate::net::Attempt;
 use crate::net::stream::Tap;
@@ -177,10 +176,10 @@ fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Failure<Fault>> {
 
 /// The body as a reader; whoever reads also moves the connection.
 struct Source {
-    incoming: Incoming,
+    incoming: Arriving,
     driver: Driver,
     chunk: Bytes,
-    broke: Option<hyper::Error>,
+    broke: Option<Trouble>,
     /// How many chunks the reader got; most bodies are one, and need no turn for others.
     handed_over: u64,
     yielded: bool,
@@ -197,15 +196,14 @@ impl AsyncBufRead for Source {
                 context.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let mut frame = Pin::new(&mut this.incoming).poll_frame(context);
-            if frame.is_pending() {
+            let mut data = this.incoming.poll_data(context);
+            if data.is_pending() {
                 this.driver.poll(context);
-                frame = Pin::new(&mut this.incoming).poll_frame(context);
+                data = this.incoming.poll_data(context);
             }
-            match ready!(frame) {
-                // Trailers carry no body.
-                Some(Ok(frame)) => {
-                    this.chunk = frame.into_data().unwrap_or_default();
+            match ready!(data) {
+                Some(Ok(data)) => {
+                    this.chunk = data;
                     this.handed_over += 1;
                     this.yielded = false;
                     this.tap.application().room = Some(ROOM);

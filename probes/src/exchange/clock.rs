@@ -43,11 +43,22 @@ impl Clock {
         }
     }
 
+    /// Stamps the first interim response of HTTP/2: with it the response has begun.
+    pub(super) fn note_interim(&mut self, tap: &Tap, interim: &super::Interim) {
+        if self.http2 && self.answered.is_none() && interim.count.load(Ordering::Relaxed) > 0 {
+            self.answered = tap.application().last_read;
+        }
+    }
+
     /// Stamps the first byte of the response. In HTTP/2 the server's settings come first, so there it is the
     /// arrival of the bytes that completed the head.
     pub(super) fn note_begun(&mut self, tap: &Tap, complete: bool) {
         let record = tap.application();
-        self.answered = if self.http2 { record.last_read.filter(|_| complete) } else { record.first_read };
+        self.answered = match self.answered {
+            None if self.http2 => record.last_read.filter(|_| complete),
+            None => record.first_read,
+            begun => begun,
+        };
     }
 
     /// Gives the phases the time they took; called once, when the exchange is over.

@@ -1,19 +1,20 @@
-//! hyper's two halves over a stream of ours: the one that asks, and the one that moves the bytes.
+//! The two halves of an HTTP connection over a stream of ours: the one that asks and the one that moves the bytes.
+//!
+//! hyper speaks HTTP/1.1, h2 speaks HTTP/2 (hyper's own HTTP/2 client hides interim responses and why a connection
+//! was ended).
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::{Frame, Incoming};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper::body::{Body as _, Frame, Incoming};
+use hyper_util::rt::TokioIo;
 
-use super::{LARGEST_HEAD, LARGEST_HEAD_HTTP2, MOST_FIELDS};
-
-/// RFC 9113's own default.
-const WINDOW_HTTP2: u32 = 65_535;
+use super::http2::{self, Stream2};
+use super::{LARGEST_HEAD, MOST_FIELDS};
 use crate::net::stream::Stream;
 
 /// The request's body, which says when the last of it was taken.
@@ -22,12 +23,19 @@ pub(super) struct Outgoing {
     pub(super) taken: Arc<AtomicBool>,
 }
 
+impl Outgoing {
+    /// Says that nothing of the body is left to be taken.
+    pub(super) fn all_taken(&self) {
+        self.taken.store(true, Ordering::Relaxed);
+    }
+}
+
 impl hyper::body::Body for Outgoing {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.taken.store(true, Ordering::Relaxed);
+        self.all_taken();
         Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
     }
 
@@ -40,25 +48,85 @@ impl hyper::body::Body for Outgoing {
     }
 }
 
-/// Sends requests.
+/// What the libraries call an error.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Http1(hyper::Error),
+    Http2(h2::Error),
+}
+
+impl Trouble {
+    /// Whether what came is no message at all.
+    pub(super) fn is_garbage(&self) -> bool {
+        matches!(self, Self::Http1(error) if error.is_parse() || error.is_parse_status())
+    }
+
+    /// The innermost words.
+    pub(super) fn words(&self) -> String {
+        let mut error: &dyn std::error::Error = match self {
+            Self::Http1(error) => error,
+            Self::Http2(error) => error,
+        };
+        while let Some(source) = error.source() {
+            error = source;
+        }
+        error.to_string()
+    }
+}
+
+/// The body of a response, as it arrives.
+pub(super) enum Arriving {
+    Http1(Incoming),
+    Http2(Stream2),
+}
+
+impl Arriving {
+    /// The next bytes of the body; `None` is its end, and trailers carry none.
+    pub(super) fn poll_data(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, Trouble>>> {
+        Poll::Ready(match self {
+            Self::Http1(incoming) => match ready!(Pin::new(incoming).poll_frame(context)) {
+                Some(Ok(frame)) => Some(Ok(frame.into_data().unwrap_or_default())),
+                Some(Err(error)) => Some(Err(Trouble::Http1(error))),
+                None => None,
+            },
+            Self::Http2(stream) => ready!(stream.poll_data(context)).map(|data| data.map_err(Trouble::Http2)),
+        })
+    }
+}
+
+/// One request and the response to it.
 pub(super) enum Sender {
     Http1(hyper::client::conn::http1::SendRequest<Outgoing>),
-    Http2(hyper::client::conn::http2::SendRequest<Outgoing>),
+    Http2(h2::client::SendRequest<Bytes>),
 }
 
 impl Sender {
-    pub(super) async fn send(&mut self, request: Request<Outgoing>) -> hyper::Result<Response<Incoming>> {
+    /// Sends the request and waits for the final head; `interim` is told the status of every head before it.
+    pub(super) async fn send(
+        self,
+        mut request: Request<Outgoing>,
+        interim: impl Fn(http::StatusCode) + Send + Sync + 'static,
+    ) -> Result<Response<Arriving>, Trouble> {
         match self {
-            Self::Http1(sender) => sender.send_request(request).await,
-            Self::Http2(sender) => sender.send_request(request).await,
+            Self::Http1(mut sender) => {
+                hyper::ext::on_informational(&mut request, move |response| interim(response.status()));
+                let response = sender.send_request(request).await.map_err(Trouble::Http1)?;
+                Ok(response.map(Arriving::Http1))
+            }
+            Self::Http2(sender) => {
+                let response = http2::send(sender, request, interim).await.map_err(Trouble::Http2)?;
+                Ok(response.map(Arriving::Http2))
+            }
         }
     }
 }
 
-/// hyper's half that moves the bytes; it must be polled beside whatever waits for a result.
+type Moving = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>>;
+
+/// The half that moves the bytes; it must be polled beside whatever waits for a result.
 pub(super) struct Driver {
-    connection: Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>,
-    done: Option<hyper::Result<()>>,
+    connection: Moving,
+    done: Option<Result<(), Trouble>>,
 }
 
 impl Driver {
@@ -71,28 +139,21 @@ impl Driver {
     }
 
     /// Why the connection ended; often better than what the request was told.
-    pub(super) fn reason(&self) -> Option<&hyper::Error> {
+    pub(super) fn reason(&self) -> Option<&Trouble> {
         self.done.as_ref().and_then(|done| done.as_ref().err())
     }
 }
 
 /// Starts HTTP over a connection; nothing is sent for HTTP/1.1, and the preface for HTTP/2.
-pub(super) async fn open(stream: Stream, http2: bool) -> hyper::Result<(Sender, Driver)> {
-    let io = TokioIo::new(stream);
-    let (sender, connection): (_, Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>) = if http2 {
-        let mut builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
-        // The server may not send more body than is read, so that what comes and does not get on is a flood.
-        let builder = builder
-            .max_header_list_size(LARGEST_HEAD_HTTP2)
-            .initial_stream_window_size(WINDOW_HTTP2)
-            .initial_connection_window_size(WINDOW_HTTP2);
-        let (sender, connection) = builder.handshake(io).await?;
-        (Sender::Http2(sender), Box::pin(connection))
+pub(super) async fn open(stream: Stream, http2: bool) -> Result<(Sender, Driver), Trouble> {
+    let (sender, connection): (_, Moving) = if http2 {
+        let (sender, connection) = http2::open(stream).await.map_err(Trouble::Http2)?;
+        (Sender::Http2(sender), Box::pin(async { connection.await.map_err(Trouble::Http2) }))
     } else {
         let mut builder = hyper::client::conn::http1::Builder::new();
         let builder = builder.max_headers(MOST_FIELDS).max_header_size(LARGEST_HEAD).max_buf_size(LARGEST_HEAD);
-        let (sender, connection) = builder.handshake(io).await?;
-        (Sender::Http1(sender), Box::pin(connection))
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(Trouble::Http1)?;
+        (Sender::Http1(sender), Box::pin(async { connection.await.map_err(Trouble::Http1) }))
     };
     Ok((sender, Driver { connection, done: None }))
 }
