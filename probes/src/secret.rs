@@ -1,7 +1,7 @@
 //! Values that no output may show: passwords, tokens, keys, and whatever they look like in what peers send back.
 //!
 //! Two rules keep them in: a text is searched before it is cut or escaped, and it is searched in the forms that
-//! servers echo things in (percent-encoded, escaped as in JSON, Base64).
+//! servers echo things in (percent-encoded, escaped as in JSON or HTML, Base64).
 
 use std::fmt;
 use std::ops::Range;
@@ -147,7 +147,7 @@ impl Secrets {
     /// The bytes without their secrets; `None` if they hold none.
     fn struck(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut ranges: Vec<Range<usize>> = Vec::new();
-        for decode in [Decoding::None, Decoding::Percent, Decoding::Form, Decoding::Backslash] {
+        for decode in Decoding::ALL {
             if let Some(view) = View::of(bytes, decode) {
                 self.needles.iter().for_each(|needle| view.find(needle.expose().as_bytes(), &mut ranges));
             }
@@ -180,6 +180,12 @@ enum Decoding {
     Form,
     /// `\"`, `\u0041`, as in JSON.
     Backslash,
+    /// `&amp;`, `&#39;`, as in HTML.
+    Entity,
+}
+
+impl Decoding {
+    const ALL: [Self; 5] = [Self::None, Self::Percent, Self::Form, Self::Backslash, Self::Entity];
 }
 
 /// Bytes decoded, and where each of them came from.
@@ -203,6 +209,7 @@ impl View {
             Decoding::Percent => b'%',
             Decoding::Form => b'+',
             Decoding::Backslash => b'\\',
+            Decoding::Entity => b'&',
         };
         if !bytes.contains(&mark) {
             return None;
@@ -249,6 +256,7 @@ fn half_escape(decoded: &[u8], mark: u8) -> usize {
     let half = match mark {
         b'%' => length <= 2 && rest.iter().all(u8::is_ascii_hexdigit),
         b'\\' => rest.is_empty() || (rest[0] == b'u' && rest[1..].iter().all(u8::is_ascii_hexdigit)),
+        b'&' => rest.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'#'),
         _ => false,
     };
     if half { length } else { 0 }
@@ -275,9 +283,30 @@ fn decode(bytes: &[u8], decoding: Decoding) -> (Result<u8, char>, usize) {
             b't' => (Ok(b'\t'), 2),
             other => (Ok(*other), 2),
         },
+        (Decoding::Entity, [b'&', rest @ ..]) => entity(rest),
         (_, [byte, ..]) => (Ok(*byte), 1),
         (_, []) => (Ok(0), 1),
     }
+}
+
+/// A character reference of HTML, of those that pages are escaped with, from behind its `&`.
+fn entity(rest: &[u8]) -> (Result<u8, char>, usize) {
+    const LONGEST: usize = 8;
+    let end = rest.iter().take(LONGEST).position(|byte| *byte == b';');
+    let name = end.and_then(|end| std::str::from_utf8(&rest[..end]).ok()).unwrap_or_default();
+    let number = name.strip_prefix('#').and_then(|digits| match digits.strip_prefix(['x', 'X']) {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => digits.parse().ok(),
+    });
+    let letter = match name {
+        "amp" => Some('&'),
+        "lt" => Some('<'),
+        "gt" => Some('>'),
+        "quot" => Some('"'),
+        "apos" => Some('\''),
+        _ => number.and_then(char::from_u32),
+    };
+    letter.map_or((Ok(b'&'), 1), |letter| (Err(letter), name.len() + 2))
 }
 
 #[cfg(test)]
@@ -302,6 +331,8 @@ mod tests {
             ("{\"p\":\"s3\\u0022cret w/rd\"}".to_owned(), "{\"p\":\"***\"}"),
             (BASE64_STANDARD_NO_PAD.encode("probe:s3\"cret w/rd"), "***"),
             ("S3\"CRET W/RD".to_owned(), "***"),
+            ("<p>s3&quot;cret w/rd</p>".to_owned(), "<p>***</p>"),
+            ("<p>s3&#34;cret w&#x2F;rd & more".to_owned(), "<p>*** & more"),
             ("cut off: s3%22cret%20w%2".to_owned(), "cut off: ***"),
             ("cut off: s3\"cret w/r".to_owned(), "cut off: ***"),
             ("nothing to hide 100% \\ + é".to_owned(), "nothing to hide 100% \\ + é"),

@@ -31,6 +31,9 @@ pub struct Tls {
     /// The cipher suites by IANA name; none: all of the library's.
     #[serde(default)]
     ciphers: Vec<String>,
+    /// The key exchange groups, as in `["secp384r1"]`; none: all of the library's.
+    #[serde(default)]
+    groups: Vec<String>,
     /// Whether a client certificate of the lab's root is asked for.
     #[serde(default)]
     client: Client,
@@ -59,6 +62,9 @@ impl Tls {
                 self.ciphers.contains(&name)
             };
             provider.cipher_suites.retain(named);
+        }
+        if !self.groups.is_empty() {
+            provider.kx_groups.retain(|group| self.groups.contains(&format!("{:?}", group.name())));
         }
         let provider = Arc::new(provider);
         let spoken = |version: &str| self.versions.is_empty() || self.versions.iter().any(|name| name == version);
