@@ -3,6 +3,9 @@
 
 mod http;
 mod payload;
+mod pop3;
+mod service;
+mod smtp;
 mod tcp;
 mod tls;
 
@@ -134,6 +137,8 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let protocol = protocol?;
     let specs = match protocol {
         Protocol::Tcp => tcp::read(&around, &targets),
+        Protocol::Smtp => smtp::read(&around, &targets),
+        Protocol::Pop3 => pop3::read(&around, &targets),
         // `read_protocol` lets only those through that can be probed.
         _ => http::read(&around, &targets),
     };

@@ -8,10 +8,15 @@ use agent::reader::{Problems, Source};
 use agent::settings::Settings;
 use agent::task;
 use probes::codes::Protocol;
+use probes::spec::Spec;
 use regex::Regex;
 
 const SETTINGS: &str = "config/agent.toml";
-const TASKS: [&str; 2] = ["config/tasks/http.toml", "config/tasks/tcp.toml"];
+
+/// The file of tasks that ships for every protocol.
+fn task_files() -> Vec<String> {
+    Spec::PROTOCOLS.iter().map(|protocol| format!("config/tasks/{}.toml", protocol.name())).collect()
+}
 
 #[test]
 fn the_settings_that_ship_are_the_defaults() {
@@ -30,7 +35,7 @@ fn everything_that_ships_is_checked_and_well() {
         .expect("the agent can be run");
     let stderr = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success() && stderr.is_empty(), "{stderr}");
-    let tasks: usize = TASKS.iter().map(|file| text(file).matches("\n[[task]]\n").count()).sum();
+    let tasks: usize = task_files().iter().map(|file| text(file).matches("\n[[task]]\n").count()).sum();
     assert_eq!(String::from_utf8_lossy(&ended.stdout), format!("{tasks} tasks ok\n"));
 }
 
@@ -38,10 +43,10 @@ fn everything_that_ships_is_checked_and_well() {
 #[test]
 fn settings_that_are_commented_out_are_right() {
     let absent = Regex::new("cannot be read|is not set|encrypted client keys").expect("a literal expression");
-    for file in [SETTINGS, TASKS[0], TASKS[1]] {
-        for (line, text) in with_a_paragraph_more(&text(file)) {
-            let source = source(file, &text);
-            let read = match file {
+    for file in task_files().into_iter().chain([SETTINGS.to_owned()]) {
+        for (line, text) in with_a_paragraph_more(&text(&file)) {
+            let source = source(&file, &text);
+            let read = match file.as_str() {
                 SETTINGS => Settings::read(source).map(drop),
                 _ => task::read(source, &Settings::default()).map(drop),
             };
@@ -71,16 +76,16 @@ fn every_setting_is_shown() {
 
 #[test]
 fn every_key_of_a_task_is_shown() {
-    let shown = TASKS.map(text).concat();
+    let shown: String = task_files().iter().map(|file| text(file)).collect();
     let mut missing = Vec::new();
-    for section in ["task", "task.http", "task.tcp", "task.tls", "task.resolver"] {
-        let sections: String = sections_of(&shown, section).collect();
-        let task = "[[task]]\nname = \"name\"\ntarget = \"tcp://localhost:1\"\n";
-        let protocol = if section == "task.http" { "" } else { "[task.tcp]\n" };
-        let text = match section {
+    let protocols = Spec::PROTOCOLS.iter().map(|protocol| format!("task.{}", protocol.name()));
+    for section in protocols.chain(["task", "task.tls", "task.resolver"].map(str::to_owned)) {
+        let sections: String = sections_of(&shown, &section).collect();
+        let task = "[[task]]\nname = \"name\"\ntarget = \"localhost:1\"\n";
+        let text = match section.as_str() {
             "task" => format!("{task}unknown_key = 1\n[task.tcp]\n"),
-            "task.tcp" => format!("{task}[task.tcp]\nunknown_key = 1\n"),
-            _ => format!("{task}{protocol}[{section}]\nunknown_key = 1\n"),
+            "task.tls" | "task.resolver" => format!("{task}[task.tcp]\n[{section}]\nunknown_key = 1\n"),
+            _ => format!("{task}[{section}]\nunknown_key = 1\n"),
         };
         let keys = keys_of(&text, |text| task::read(source("t", text), &Settings::default()).map(drop));
         // Tables of a task are sections, and those of other protocols have files of their own.

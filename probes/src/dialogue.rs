@@ -17,6 +17,9 @@ mod command;
 mod fault;
 mod grammar;
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::address::Host;
@@ -25,6 +28,7 @@ use crate::net::stream::{Stream, show};
 use crate::net::transcript::excerpt;
 use crate::net::{Attempt, tls};
 use crate::phases::Phase;
+use crate::secret::Secret;
 pub(crate) use command::Command;
 pub use command::fits_a_line;
 pub(crate) use fault::steps;
@@ -33,6 +37,30 @@ pub(crate) use grammar::{Grammar, Numbered, Reply, Status, StatusReply};
 
 /// More than this is no reply.
 const LONGEST_REPLY: usize = 64 * 1024;
+
+/// How long a peer may take to say farewell.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
+
+/// When TLS begins.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Encryption {
+    /// Never.
+    #[default]
+    None,
+    /// After a command in clear text.
+    StartTls,
+    /// At once.
+    Implicit,
+}
+
+/// Who logs in.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: Secret,
+}
 
 /// A conversation of commands and replies, in the grammar `G`.
 #[derive(Debug)]
@@ -77,6 +105,35 @@ impl<G: Grammar> Dialogue<G> {
         };
         let stream = attempt.encrypt(client, wire, host, &[]).await.map_err(|failure| failure.map(Fault::Net))?;
         Ok(Self { stream, grammar: self.grammar, phase: self.phase, heard: Vec::new() })
+    }
+
+    /// The address that the agent has on this connection.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.stream.tap().local_address()
+    }
+
+    /// Says the last command and gives the peer a moment to answer; what comes of it decides nothing and belongs to no
+    /// phase.
+    pub(crate) async fn part(&mut self, attempt: &mut Attempt<'_>, command: &Command) {
+        attempt.note(Some(command.shown().as_bytes()), None);
+        let answered = attempt.within_pause(LAST_PAUSE, async {
+            self.stream.write_all(command.line().as_bytes()).await.ok()?;
+            self.stream.flush().await.ok()?;
+            loop {
+                match self.look() {
+                    Look::Found(_, length) => return Some(length),
+                    Look::Malformed => return None,
+                    Look::Incomplete => {}
+                }
+                match self.stream.read_buf(&mut self.heard).await {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return None,
+                }
+            }
+        });
+        if let Some(Some(length)) = answered.await {
+            attempt.note_answer(&self.heard[..length]);
+        }
     }
 
     /// Says a command and hears its reply.

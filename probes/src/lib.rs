@@ -16,5 +16,7 @@ pub mod dialogue; // 3  commands and replies over an open connection
 pub mod check; //    4  the shape of a protocol
 pub mod http; //     5  HTTP and HTTPS
 pub mod tcp; //      5  TCP, with or without TLS and a conversation
+pub mod smtp; //     5  SMTP, up to the recipient
+pub mod pop3; //     5  POP3, up to the state of the mailbox
 pub mod outcome; //  6  what one run came to
 pub mod spec; //     7  the one list of protocols

@@ -6,6 +6,8 @@ use crate::fault::{Named as _, Side};
 use crate::http::Http;
 use crate::net::{Conditions, Host};
 use crate::outcome::{Identity, Outcome, perform};
+use crate::pop3::Pop3;
+use crate::smtp::Smtp;
 use crate::tcp::Tcp;
 
 /// What a task probes, of whatever protocol.
@@ -15,6 +17,10 @@ pub enum Spec {
     Http(Box<Http>),
     /// TCP.
     Tcp(Tcp),
+    /// SMTP.
+    Smtp(Smtp),
+    /// POP3.
+    Pop3(Pop3),
 }
 
 /// One fault as one protocol reports it.
@@ -34,7 +40,7 @@ pub struct Reported {
 
 impl Spec {
     /// The protocols that can be probed.
-    pub const PROTOCOLS: [Protocol; 2] = [Http::PROTOCOL, Tcp::PROTOCOL];
+    pub const PROTOCOLS: [Protocol; 4] = [Http::PROTOCOL, Tcp::PROTOCOL, Smtp::PROTOCOL, Pop3::PROTOCOL];
 
     /// The protocol.
     #[must_use]
@@ -42,6 +48,8 @@ impl Spec {
         match self {
             Self::Http(_) => Http::PROTOCOL,
             Self::Tcp(_) => Tcp::PROTOCOL,
+            Self::Smtp(_) => Smtp::PROTOCOL,
+            Self::Pop3(_) => Pop3::PROTOCOL,
         }
     }
 
@@ -50,6 +58,8 @@ impl Spec {
         match self {
             Self::Http(check) => perform(check.as_ref(), identity, host, conditions).await,
             Self::Tcp(check) => perform(check, identity, host, conditions).await,
+            Self::Smtp(check) => perform(check, identity, host, conditions).await,
+            Self::Pop3(check) => perform(check, identity, host, conditions).await,
         }
     }
 
@@ -58,6 +68,8 @@ impl Spec {
     pub fn faults() -> Vec<Reported> {
         let mut all = faults_of::<Http>();
         all.extend(faults_of::<Tcp>());
+        all.extend(faults_of::<Smtp>());
+        all.extend(faults_of::<Pop3>());
         all
     }
 }

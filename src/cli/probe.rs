@@ -78,7 +78,9 @@ fn task_of_url(url: &str) -> Result<Source, Problems> {
     let protocol = match url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
         Some("http" | "https") => "http",
         Some("tcp") => "tcp",
-        Some(scheme @ ("udp" | "ping" | "dns" | "smtp" | "smtps" | "pop3" | "pop3s" | "ftp" | "ftps")) => {
+        Some("smtp" | "smtps") => "smtp",
+        Some("pop3" | "pop3s") => "pop3",
+        Some(scheme @ ("udp" | "ping" | "dns" | "ftp" | "ftps")) => {
             let message = format!("this version of the agent does not probe {scheme}:// yet");
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }

@@ -152,6 +152,11 @@ impl Tap {
         sys::acknowledged(&*self.socket).unwrap_or(0)
     }
 
+    /// The agent's own address on this connection.
+    pub(crate) fn local_address(&self) -> Option<std::net::SocketAddr> {
+        self.socket.local_addr().ok()
+    }
+
     /// Looks at what has arrived without taking it. The kernel tells of a reset once, so it is noted here.
     pub(crate) async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let seen = self.socket.peek(buffer).await;
