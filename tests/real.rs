@@ -7,6 +7,8 @@
 
 #[path = "real/http.rs"]
 mod http;
+#[path = "real/mail.rs"]
+mod mail;
 #[path = "real/run.rs"]
 mod run;
 mod stack;

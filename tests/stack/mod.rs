@@ -4,6 +4,7 @@
 //! A server that is missing or does not start fails the test with a sentence; nothing is skipped.
 
 mod compose; // in containers
+pub mod mail; // Postfix and Dovecot
 mod process; // as ordinary processes
 
 use std::env;
@@ -114,14 +115,15 @@ impl Stack {
         find(&path, "openssl")?;
         let mut said = String::new();
         for _ in 0..ATTEMPTS {
-            let ports = free_ports().map_err(|error| format!("no free ports on loopback: {error}"))?;
+            let ports = free_ports(LISTENERS.len()).map_err(|error| format!("no free ports on loopback: {error}"))?;
             let folder = new_folder().map_err(|error| format!("no folder for nginx: {error}"))?;
             let mut server = Attended::start(&folder, |start| {
                 start.arg(here("nginx/start")).arg(&folder).arg(Ipv4Addr::LOCALHOST.to_string());
-                start.args(ports.iter().zip(LISTENERS).map(|((_, port), (_, word, _))| format!("{word}={port}")));
+                start.args(ports.iter().zip(LISTENERS).map(|(port, (_, word, _))| format!("{word}={port}")));
                 start.env("STACK_NGINX", &nginx).env("PATH", &path)
             })
             .map_err(|error| format!("nginx cannot be started: {error}"))?;
+            let ports = LISTENERS.iter().zip(ports).map(|((listener, ..), port)| (*listener, port)).collect();
             let mut stack = Self { ports, certificates: folder.join("certificates"), server: None };
             if stack.answers(|| server.is_running()) {
                 stack.server = Some(server);
@@ -178,10 +180,10 @@ impl ClosedPort {
     }
 }
 
-/// One free port for each listener, all different: every one is held until the last is found.
-fn free_ports() -> io::Result<Vec<(Listener, u16)>> {
-    let held = LISTENERS.map(|(listener, ..)| (listener, TcpListener::bind((Ipv4Addr::LOCALHOST, 0))));
-    held.into_iter().map(|(listener, socket)| Ok((listener, socket?.local_addr()?.port()))).collect()
+/// So many free ports, all different: every one is held until the last is found.
+fn free_ports(count: usize) -> io::Result<Vec<u16>> {
+    let held: Vec<_> = (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect();
+    held.into_iter().map(|socket| Ok(socket?.local_addr()?.port())).collect()
 }
 
 fn fetch(address: SocketAddr, path: &str) -> io::Result<String> {
