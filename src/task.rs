@@ -3,6 +3,7 @@
 
 mod http;
 mod payload;
+mod ping;
 mod tcp;
 mod tls;
 
@@ -133,6 +134,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let around = Around { tls: table.table("tls"), task: &table };
     let protocol = protocol?;
     let specs = match protocol {
+        Protocol::Ping => ping::read(&around, &targets),
         Protocol::Tcp => tcp::read(&around, &targets),
         // `read_protocol` lets only those through that can be probed.
         _ => http::read(&around, &targets),

@@ -14,6 +14,7 @@ pub mod net; //      2  the only door to the network: names, policy, connections
 pub mod exchange; // 3  one HTTP exchange over an open connection
 pub mod check; //    4  the shape of a protocol
 pub mod http; //     5  HTTP and HTTPS
+pub mod ping; //     5  PING, by ICMP echo
 pub mod tcp; //      5  TCP, with or without TLS and a conversation
 pub mod outcome; //  6  what one run came to
 pub mod spec; //     7  the one list of protocols
