@@ -89,8 +89,10 @@ faults! {
 faults! {
     /// What there was in the place of a reply.
     pub enum Silent {
-        /// No echo reply came.
+        /// Neither an echo reply came nor an ICMP error.
         NoReply = "ping.no_reply", Target;
+        /// Some requests drew ICMP errors and the others nothing; routers send only so many errors a second.
+        SomeRefused = "ping.some_unreachable", Path;
         /// Echo replies came, after the time they are waited for.
         Late = "ping.late", Target;
         /// Echo replies came from another address only.

@@ -27,6 +27,7 @@ pub async fn agent(folder: &Path, arguments: &[&str]) -> Ended {
         environment: BTreeMap::new(),
         folder: folder.to_owned(),
         open_files: None,
+        unprivileged: false,
         deadline: Duration::from_secs(60),
     };
     let ended = agent::call(&call).await.expect("the agent can be run");

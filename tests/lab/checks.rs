@@ -8,7 +8,7 @@ use super::stage::CaseFile;
 use super::{dns, places, script, witness};
 
 /// The protocols whose every row must have a case.
-const COVERED: [&str; 2] = ["http", "tcp"];
+const COVERED: [&str; 3] = ["http", "ping", "tcp"];
 
 /// All of them.
 pub fn tests(files: &[CaseFile]) -> Vec<Test> {
@@ -52,7 +52,8 @@ fn every_code_has_a_case(files: &[CaseFile]) -> Result<(), String> {
     if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
 }
 
-/// `611-….toml` expects 611, `up-….toml` a success, `wrong-….toml` the refusal of the task.
+/// `611-….toml` expects 611, `up-….toml` a success, `wrong-….toml` the refusal of the task, `error-….toml` the agent's
+/// own error.
 fn named_after_their_code(files: &[CaseFile]) -> Result<(), String> {
     let mut slips = Vec::new();
     for file in files {
@@ -61,6 +62,7 @@ fn named_after_their_code(files: &[CaseFile]) -> Result<(), String> {
         let fine = match file.head() {
             "up" => exit.is_none() && code.is_none_or(|code| code < 600),
             "wrong" => exit == Some(2) && code.is_none(),
+            "error" => exit == Some(3) && code.is_none(),
             number => number.parse().ok() == code && code.is_some(),
         };
         if !fine {

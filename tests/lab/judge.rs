@@ -12,7 +12,7 @@ use super::catalogue;
 use super::peer::{Log, Peers};
 use super::script::fits;
 
-const PHASES: [&str; 6] = ["resolve", "connect", "tls", "send", "wait", "receive"];
+const PHASES: [&str; 7] = ["resolve", "connect", "tls", "send", "wait", "receive", "rtt"];
 const SIDES: [&str; 5] = ["target", "path", "resolver", "agent", "task"];
 
 /// How long peers are given to finish reading what the agent sent before it ended.
@@ -166,7 +166,7 @@ impl Complaints {
             for (phase, spent) in phases {
                 let fine = PHASES.contains(&phase.as_str()) && spent.as_f64().is_some_and(|ms| ms >= 0.0);
                 if !fine {
-                    self.add("a phase", "one of the six, with a time", format!("{phase}: {spent}"));
+                    self.add("a phase", "one of those there are, with a time", format!("{phase}: {spent}"));
                 }
             }
             let sum: f64 = phases.values().filter_map(Value::as_f64).sum();
@@ -186,7 +186,11 @@ impl Complaints {
             if !side {
                 self.add("side", SIDES, &result["side"]);
             }
-            for key in ["fault", "detail", "title"] {
+            let error = result["outcome"] == "error";
+            if error && !(result["code"].is_null() && result["book"].is_null() && result["name"].is_null()) {
+                self.add("an error of the agent", "no code, book and name", result);
+            }
+            for key in ["fault", "detail", "title"].into_iter().filter(|key| !error || *key != "title") {
                 if result[key].as_str().is_none_or(str::is_empty) {
                     self.add(key, "words", &result[key]);
                 }
@@ -257,6 +261,7 @@ fn equal(expected: &toml::Value, got: &Value) -> bool {
         (toml::Value::String(pattern), Value::String(text)) => fits(pattern, text),
         (toml::Value::String(word), Value::Null) => word == "none",
         (toml::Value::Integer(number), Value::Number(got)) => got.as_i64() == Some(*number),
+        (toml::Value::Float(number), Value::Number(got)) => got.as_f64().is_some_and(|got| (got - number).abs() < 1e-9),
         (toml::Value::Boolean(expected), Value::Bool(got)) => expected == got,
         (toml::Value::Array(expected), Value::Array(got)) => {
             expected.len() == got.len() && expected.iter().zip(got).all(|(expected, got)| equal(expected, got))

@@ -45,6 +45,7 @@ impl Ping {
             (1.., ..) => Silent::Corrupted,
             (0, 1.., _) => Silent::OtherAddress,
             (0, 0, 1..) => Silent::Late,
+            (0, 0, 0) if refused > 0 => Silent::SomeRefused,
             (0, 0, 0) => Silent::NoReply,
         };
         let all = icmp.sent + icmp.unsent;

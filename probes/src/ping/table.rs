@@ -31,7 +31,9 @@ pub(super) fn classify(fault: Fault) -> Option<PingCode> {
             | Refused::Several => PingCode::NetworkUnreachable,
         }),
         Fault::Silent(cause) => Some(match cause {
-            Silent::NoReply | Silent::Late | Silent::OtherAddress | Silent::Corrupted => PingCode::NoReply,
+            Silent::NoReply | Silent::SomeRefused | Silent::Late | Silent::OtherAddress | Silent::Corrupted => {
+                PingCode::NoReply
+            }
         }),
         Fault::Limit(Limit::Loss) => Some(PingCode::LossTooHigh),
     }

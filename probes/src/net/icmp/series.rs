@@ -238,8 +238,13 @@ impl Series {
         }
     }
 
+    /// Whether waiting can change nothing any more. Where the host does answer, one that drew an error may still get
+    /// its reply, and would be counted as lost.
     fn is_answered(&self) -> bool {
-        held(&self.record.progress).requests.iter().all(|request| request.fate != Fate::Open)
+        let progress = held(&self.record.progress);
+        let any = |is: fn(&Fate) -> bool| progress.requests.iter().any(|request| is(&request.fate));
+        let mixed = any(|fate| matches!(fate, Fate::Refused(_))) && any(|fate| matches!(fate, Fate::Answered(_)));
+        !(mixed || any(|fate| *fate == Fate::Open))
     }
 
     /// Ends the series. What has come by now counts, whether or not somebody had the time to look.
