@@ -210,9 +210,9 @@ fn not_open(why: NotOpen) -> Failure<Fault> {
             let words = kernel_words(&error);
             (Fault::Own(Own::Socket), format!("this host lets the agent open no ICMP socket ({words}): {help}"), error)
         }
-        NotOpen::Source(error) => {
+        NotOpen::Source(error, wanted) => {
             let words = kernel_words(&error);
-            (Fault::Unsent(Unsent::Source), format!("cannot send from the wanted address or interface: {words}"), error)
+            (Fault::Unsent(Unsent::Source), format!("nothing can be sent from {wanted}: {words}"), error)
         }
     };
     Failure::new(fault, detail).with_errno(error.raw_os_error())

@@ -186,7 +186,7 @@ fn icmp(icmp: &Icmp) -> Vec<(&'static str, String)> {
     if let Some(rtt) = &icmp.rtt {
         let [min, avg, max, stddev] = [rtt.min, rtt.avg, rtt.max, rtt.stddev].map(milliseconds);
         let jitter = icmp.jitter.map(|jitter| format!(", jitter {} ms", milliseconds(jitter))).unwrap_or_default();
-        lines.push(("rtt", format!("min {min} ms, avg {avg} ms, max {max} ms, stddev {stddev} ms{jitter}")));
+        lines.push(("times", format!("min {min} ms, avg {avg} ms, max {max} ms, stddev {stddev} ms{jitter}")));
     }
     let others = icmp.other_addresses.iter();
     lines.extend(others.map(|(address, count)| ("other", format!("{count} replies from {address}"))));

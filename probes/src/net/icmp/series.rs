@@ -83,6 +83,22 @@ pub(crate) struct Tally {
     pub(crate) left_out: bool,
 }
 
+impl Tally {
+    /// Tells of the replies that do not count.
+    fn tell(&self) {
+        let others = self.others.values().sum();
+        let rows = [
+            (self.duplicates, "second replies"),
+            (self.late, "late replies"),
+            (self.corrupted, "replies with other data than was sent"),
+            (others, "replies from other addresses"),
+        ];
+        for (count, words) in rows.iter().filter(|(count, _)| *count > 0) {
+            tracing::debug!(target: "conversation", "* {count} {words}");
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Progress {
     requests: Vec<Request>,
@@ -130,15 +146,16 @@ impl Record {
                 match request.fate {
                     Fate::Answered(_) => tally.duplicates += 1,
                     _ if time > self.wait => tally.late += 1,
-                    _ => request.fate = Fate::Answered(time),
+                    _ => {
+                        request.fate = Fate::Answered(time);
+                        self.changed.notify_one();
+                    }
                 }
             }
             (false, true) => tally.corrupted += 1,
             (true, false) => count(&mut tally.others, from, &mut tally.left_out),
             (false, false) => {}
         }
-        drop(progress);
-        self.changed.notify_one();
     }
 
     /// Takes in an ICMP error about a request; a reply that comes all the same counts more.
@@ -152,9 +169,8 @@ impl Record {
         count(&mut tally.refusals, refusal, &mut tally.left_out);
         if request.fate == Fate::Open {
             request.fate = Fate::Refused(refusal);
+            self.changed.notify_one();
         }
-        drop(progress);
-        self.changed.notify_one();
     }
 }
 
@@ -253,6 +269,7 @@ impl Series {
         self.tell();
         let mut progress = held(&self.record.progress);
         let mut tally = std::mem::take(&mut progress.tally);
+        tally.tell();
         tally.fates = progress.requests.iter().map(|request| request.fate).collect();
         tally
     }

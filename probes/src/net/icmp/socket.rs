@@ -35,8 +35,8 @@ pub(super) enum Access {
 pub(crate) enum NotOpen {
     /// The host lets the agent open none, or none with these settings.
     Socket(io::Error),
-    /// The source address or the interface is not to be had.
-    Source(io::Error),
+    /// The source address or the interface, in words, is not to be had.
+    Source(io::Error, String),
 }
 
 /// Replies that wait to be read: as many as a burst of some thousand requests can bring at once.
@@ -48,7 +48,7 @@ pub(super) fn open(settings: &Settings, identifier: u16) -> Result<(Socket, Acce
     if let (Access::Raw, Err(error)) = (access, filter(&socket, settings.family, identifier)) {
         return Err(NotOpen::Socket(error));
     }
-    bind(&socket, settings, access).map_err(NotOpen::Source)?;
+    bind(&socket, settings, access)?;
     Ok((socket, access))
 }
 
@@ -151,11 +151,15 @@ fn identifier_filter(begin: Option<SockFilter>, mode: u16, reply: u8, identifier
     begin.into_iter().chain(program).collect()
 }
 
-fn bind(socket: &Socket, settings: &Settings, access: Access) -> io::Result<()> {
+fn bind(socket: &Socket, settings: &Settings, access: Access) -> Result<(), NotOpen> {
     if let Some(interface) = &settings.interface {
-        socket.bind_device(Some(interface.as_bytes()))?;
+        let bound = socket.bind_device(Some(interface.as_bytes()));
+        bound.map_err(|error| NotOpen::Source(error, format!("the interface {interface}")))?;
     }
     // An unprivileged socket gets its identifier when it is bound.
-    let source = settings.source.or((access == Access::Own).then(|| settings.family.unspecified()));
-    source.map_or(Ok(()), |source| socket.bind(&SocketAddr::new(source, 0).into()))
+    let Some(source) = settings.source.or((access == Access::Own).then(|| settings.family.unspecified())) else {
+        return Ok(());
+    };
+    let bound = socket.bind(&SocketAddr::new(source, 0).into());
+    bound.map_err(|error| NotOpen::Source(error, format!("the address {source}")))
 }
