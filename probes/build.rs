@@ -35,6 +35,8 @@ struct Row {
     action: String,
     made_by: String,
     available: Option<bool>,
+    #[serde(default)]
+    extension: bool,
 }
 
 fn main() {
@@ -92,7 +94,7 @@ fn entry(book: &str, row: &Row) -> String {
     format!(
         "Entry {{ book: Book::{}, protocol: Protocol::{}, layer: {:?}, group: {:?}, symbol: {:?}, http_status: {:?}, \
          number: {}, name: {:?}, title_en: {:?}, title_zh: {:?}, meaning: {:?}, trigger: {:?}, action: {:?}, \
-         made_by: MadeBy::{}, available: {:?} }}",
+         made_by: MadeBy::{}, available: {:?}, extension: {} }}",
         camel_case(book),
         camel_case(&row.protocol),
         row.layer,
@@ -108,6 +110,7 @@ fn entry(book: &str, row: &Row) -> String {
         row.action,
         camel_case(&row.made_by),
         row.available,
+        row.extension,
     )
 }
 

@@ -209,6 +209,17 @@ impl<'d> Table<'d> {
         self.take(key)?.integer(range)
     }
 
+    /// A share of a whole: a number from 0 to 1.
+    pub fn share(&self, key: &'static str) -> Option<f64> {
+        let item = self.take(key)?;
+        let number = item.number()?;
+        if !(0.0..=1.0).contains(&number) {
+            item.fail(format!("`{key}` must be a share from 0.0 (nothing) to 1.0 (all)"));
+            return None;
+        }
+        Some(number)
+    }
+
     /// A duration above zero.
     pub fn duration(&self, key: &'static str) -> Option<Duration> {
         let item = self.take(key)?;

@@ -3,6 +3,7 @@
 
 mod http;
 mod payload;
+mod ping;
 mod pop3;
 mod service;
 mod smtp;
@@ -136,6 +137,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let around = Around { tls: table.table("tls"), task: &table };
     let protocol = protocol?;
     let specs = match protocol {
+        Protocol::Ping => ping::read(&around, &targets),
         Protocol::Tcp => tcp::read(&around, &targets),
         Protocol::Smtp => smtp::read(&around, &targets),
         Protocol::Pop3 => pop3::read(&around, &targets),

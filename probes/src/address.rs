@@ -59,7 +59,7 @@ impl fmt::Display for Host {
 pub struct Endpoint {
     /// The host.
     pub host: Host,
-    /// The port.
+    /// The port; zero where the protocol has none.
     pub port: u16,
 }
 
@@ -106,8 +106,17 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}:{}", self.host, self.port)
+        match self.port {
+            0 => self.host.fmt(formatter),
+            port => write!(formatter, "{}:{port}", self.host),
+        }
     }
+}
+
+/// An address for people, without a port where the protocol has none.
+#[must_use]
+pub fn words(address: SocketAddr) -> String {
+    if address.port() == 0 { address.ip().to_string() } else { address.to_string() }
 }
 
 /// Why a text is no endpoint.

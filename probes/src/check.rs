@@ -15,8 +15,9 @@ pub trait Check: Send + Sync {
     /// Runs the check once. A success is the code that the book has for it.
     fn run(&self, attempt: &mut Attempt<'_>) -> impl Future<Output = Result<Code, Failure<Self::Fault>>> + Send;
 
-    /// The code of a fault: a table without a line for "anything else".
-    fn classify(fault: Self::Fault) -> Code;
+    /// The code of a fault: a table without a line for "anything else". `None` is the agent's own error, which says
+    /// nothing about the target.
+    fn classify(fault: Self::Fault) -> Option<Code>;
 
     /// Every fault this protocol can report.
     fn faults() -> Vec<Self::Fault>;

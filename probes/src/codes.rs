@@ -167,6 +167,9 @@ pub struct Entry {
     /// HTTP statuses: whether CloudMonitor counts it as available.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub available: Option<bool>,
+    /// Whether the row is not of the document the book follows, but of a later page of the same vendor.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub extension: bool,
 }
 
 /// Every row, book by book.

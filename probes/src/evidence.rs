@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::phases::Phases;
+use crate::phases::{Phases, milliseconds};
 
 /// Everything one run saw; each part is present where it applies.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -28,6 +29,9 @@ pub struct Evidence {
     /// What the name servers said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
+    /// What came of a series of echo requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp: Option<Icmp>,
     /// Bytes over the probe's connection, TLS included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
@@ -168,6 +172,81 @@ pub struct NameServer {
     pub result: String,
 }
 
+/// What came of a series of echo requests.
+#[derive(Clone, Debug, Serialize)]
+pub struct Icmp {
+    /// Requests that left the host.
+    pub sent: usize,
+    /// Requests that could not be sent.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unsent: usize,
+    /// Requests that got a reply in time.
+    pub received: usize,
+    /// The share of requests without a reply, whether they left the host or not.
+    pub loss: f64,
+    /// The times of the replies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rtt: Option<Rtt>,
+    /// The mean difference between the time of one reply and the next.
+    #[serde(serialize_with = "as_milliseconds_if_any", skip_serializing_if = "Option::is_none")]
+    pub jitter: Option<Duration>,
+    /// Further replies to requests that had theirs.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub duplicates: u32,
+    /// Replies that came too late.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub late: u32,
+    /// Replies with other data than was sent, or with a wrong checksum.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub corrupted: u32,
+    /// Replies from other addresses than the target.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub other_addresses: BTreeMap<IpAddr, u32>,
+    /// ICMP errors, and errors of the kernel while sending.
+    pub errors: Vec<IcmpError>,
+}
+
+/// The times of the replies.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Rtt {
+    /// The shortest.
+    #[serde(serialize_with = "as_milliseconds")]
+    pub min: Duration,
+    /// The mean.
+    #[serde(serialize_with = "as_milliseconds")]
+    pub avg: Duration,
+    /// The longest.
+    #[serde(serialize_with = "as_milliseconds")]
+    pub max: Duration,
+    /// The standard deviation.
+    #[serde(serialize_with = "as_milliseconds")]
+    pub stddev: Duration,
+}
+
+/// One kind of error and how often it came.
+#[derive(Clone, Debug, Serialize)]
+pub struct IcmpError {
+    /// The error in words.
+    pub name: String,
+    /// The ICMP type.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<u8>,
+    /// The ICMP code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u8>,
+    /// The router or host that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+    /// The size that would go through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+    /// The kernel's error number, if the request did not leave the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errno: Option<i32>,
+    /// How often.
+    pub count: u32,
+}
+
 /// Bytes over the probe's connection.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct Bytes {
@@ -219,4 +298,17 @@ impl Evidence {
             }
         }
     }
+}
+
+fn is_zero(count: &(impl PartialEq + Default)) -> bool {
+    *count == Default::default()
+}
+
+fn as_milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(milliseconds(*time))
+}
+
+#[expect(clippy::ref_option, reason = "serde hands the field over by reference")]
+fn as_milliseconds_if_any<S: Serializer>(time: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    time.map(milliseconds).serialize(serializer)
 }

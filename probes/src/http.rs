@@ -215,8 +215,8 @@ impl Check for Http {
         result
     }
 
-    fn classify(fault: Fault) -> Code {
-        table::classify(fault)
+    fn classify(fault: Fault) -> Option<Code> {
+        Some(table::classify(fault))
     }
 
     fn faults() -> Vec<Fault> {

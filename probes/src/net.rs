@@ -12,6 +12,7 @@ pub mod tls;
 pub mod verdict;
 
 pub(crate) mod connect;
+pub(crate) mod icmp;
 pub(crate) mod stream;
 mod sys;
 pub(crate) mod transcript;
@@ -37,6 +38,7 @@ pub struct Host {
     pub source_ipv6: Option<Ipv6Addr>,
     /// The interface to send through; the kernel's choice if absent.
     pub interface: Option<String>,
+    lines: icmp::Lines,
     roots: OnceLock<Arc<Anchors>>,
     names: OnceLock<resolve::System>,
 }
@@ -117,6 +119,8 @@ pub struct Attempt<'a> {
     pub(crate) tap: Option<stream::Tap>,
     /// Texts that a server made of a secret, by sending us to a URL with one in it: as secret as the secret itself.
     pub(crate) tainted: Secrets,
+    /// Limits of the check itself that the target is over, should the run succeed.
+    pub(crate) warnings: Vec<String>,
     /// Whether the server asked for a client certificate.
     client_certificate: Option<Arc<tls::ClientCertificate>>,
     begun: Instant,
@@ -140,6 +144,7 @@ impl<'a> Attempt<'a> {
             remote: None,
             tap: None,
             tainted: Secrets::default(),
+            warnings: Vec::new(),
             client_certificate: None,
             begun,
             setup_deadline: deadline,

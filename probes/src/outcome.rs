@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use ulid::Ulid;
 
+use crate::address::words;
 use crate::check::Check;
 use crate::codes::{Book, Code, Protocol};
 use crate::evidence::{Errno, Evidence};
@@ -108,17 +109,24 @@ pub async fn perform<C: Check>(check: &C, identity: &Identity, host: &Host, cond
     let mut outcome = begin(C::PROTOCOL, identity, attempt.started, duration);
     match result {
         Ok(Ok(code)) => outcome.succeed(code),
-        Ok(Err(failure)) => outcome.fail(&failure, C::classify(failure.fault), attempt.current()),
+        Ok(Err(failure)) => {
+            outcome.fail(&failure, attempt.current());
+            match C::classify(failure.fault) {
+                Some(code) => outcome.set_code(code),
+                None => outcome.blame_agent(),
+            }
+        }
         Err(panic) => outcome.err(panic.as_ref(), attempt.current()),
     }
     outcome.phases = *attempt.phases();
-    outcome.remote = attempt.remote.map(|remote| remote.to_string());
+    outcome.remote = attempt.remote.map(words);
     let tainted = std::mem::take(&mut attempt.tainted);
     outcome.evidence.bytes = attempt.tap.as_ref().map(crate::net::stream::Tap::bytes);
     let errno = outcome.evidence.errno.take();
     outcome.evidence = Evidence { errno, bytes: outcome.evidence.bytes, ..attempt.evidence };
     if outcome.ok {
         outcome.warning = warnings(&outcome, identity, attempt.started);
+        outcome.warning.append(&mut attempt.warnings);
     }
     outcome.strike(&conditions.secrets);
     outcome.strike(&tainted);
@@ -159,8 +167,7 @@ impl Outcome {
         self.set_code(code);
     }
 
-    fn fail<F: Named>(&mut self, failure: &Failure<F>, code: Code, phase: Option<Phase>) {
-        self.set_code(code);
+    fn fail<F: Named>(&mut self, failure: &Failure<F>, phase: Option<Phase>) {
         self.verdict = Verdict::Failed;
         self.ok = false;
         self.fault = Some(failure.fault.name());
@@ -179,13 +186,18 @@ impl Outcome {
             .map(|text| (*text).to_owned())
             .or_else(|| panic.downcast_ref::<String>().cloned())
             .unwrap_or_default();
+        self.blame_agent();
+        self.fault = Some(PANIC);
+        self.phase = phase;
+        self.detail = Some(format!("the probe itself failed, please report it: {words}"));
+    }
+
+    /// An error of the agent itself has no place in the book.
+    fn blame_agent(&mut self) {
         self.verdict = Verdict::Error;
         self.ok = false;
         self.book = None;
-        self.fault = Some(PANIC);
         self.side = Some(Side::Agent);
-        self.phase = phase;
-        self.detail = Some(format!("the probe itself failed, please report it: {words}"));
     }
 
     fn set_code(&mut self, code: Code) {

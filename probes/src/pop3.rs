@@ -85,8 +85,8 @@ impl Check for Pop3 {
         Ok(Code::success())
     }
 
-    fn classify(fault: Fault) -> Code {
-        table::classify(fault).into()
+    fn classify(fault: Fault) -> Option<Code> {
+        Some(table::classify(fault).into())
     }
 
     fn faults() -> Vec<Fault> {

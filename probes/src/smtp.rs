@@ -131,8 +131,8 @@ impl Check for Smtp {
         Ok(Code::success())
     }
 
-    fn classify(fault: Fault) -> Code {
-        table::classify(fault).into()
+    fn classify(fault: Fault) -> Option<Code> {
+        Some(table::classify(fault).into())
     }
 
     fn faults() -> Vec<Fault> {

@@ -6,6 +6,7 @@ use crate::fault::{Named as _, Side};
 use crate::http::Http;
 use crate::net::{Conditions, Host};
 use crate::outcome::{Identity, Outcome, perform};
+use crate::ping::Ping;
 use crate::pop3::Pop3;
 use crate::smtp::Smtp;
 use crate::tcp::Tcp;
@@ -15,6 +16,8 @@ use crate::tcp::Tcp;
 pub enum Spec {
     /// HTTP and HTTPS.
     Http(Box<Http>),
+    /// PING.
+    Ping(Ping),
     /// TCP.
     Tcp(Tcp),
     /// SMTP.
@@ -34,19 +37,21 @@ pub struct Reported {
     pub side: Side,
     /// What happened.
     pub meaning: &'static str,
-    /// The code it gets.
-    pub code: Code,
+    /// The code it gets; none where it is the agent's own error.
+    pub code: Option<Code>,
 }
 
 impl Spec {
     /// The protocols that can be probed.
-    pub const PROTOCOLS: [Protocol; 4] = [Http::PROTOCOL, Tcp::PROTOCOL, Smtp::PROTOCOL, Pop3::PROTOCOL];
+    pub const PROTOCOLS: [Protocol; 5] =
+        [Http::PROTOCOL, Ping::PROTOCOL, Tcp::PROTOCOL, Smtp::PROTOCOL, Pop3::PROTOCOL];
 
     /// The protocol.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
         match self {
             Self::Http(_) => Http::PROTOCOL,
+            Self::Ping(_) => Ping::PROTOCOL,
             Self::Tcp(_) => Tcp::PROTOCOL,
             Self::Smtp(_) => Smtp::PROTOCOL,
             Self::Pop3(_) => Pop3::PROTOCOL,
@@ -57,6 +62,7 @@ impl Spec {
     pub async fn run(&self, identity: &Identity, host: &Host, conditions: &Conditions) -> Outcome {
         match self {
             Self::Http(check) => perform(check.as_ref(), identity, host, conditions).await,
+            Self::Ping(check) => perform(check, identity, host, conditions).await,
             Self::Tcp(check) => perform(check, identity, host, conditions).await,
             Self::Smtp(check) => perform(check, identity, host, conditions).await,
             Self::Pop3(check) => perform(check, identity, host, conditions).await,
@@ -67,6 +73,7 @@ impl Spec {
     #[must_use]
     pub fn faults() -> Vec<Reported> {
         let mut all = faults_of::<Http>();
+        all.extend(faults_of::<Ping>());
         all.extend(faults_of::<Tcp>());
         all.extend(faults_of::<Smtp>());
         all.extend(faults_of::<Pop3>());

@@ -88,8 +88,8 @@ impl Check for Tcp {
         Ok(Code::success())
     }
 
-    fn classify(fault: Fault) -> Code {
-        table::classify(fault).into()
+    fn classify(fault: Fault) -> Option<Code> {
+        Some(table::classify(fault).into())
     }
 
     fn faults() -> Vec<Fault> {

@@ -153,7 +153,8 @@ fn rows_text<'e>(rows: impl Iterator<Item = &'e Entry>) -> String {
             last = place;
         }
         let name = entry.symbol.unwrap_or(entry.name);
-        text.push_str(&format!("  {:>6}  {name:<36}  {}\n", entry.number, entry.title_en));
+        let mark = if entry.extension { " (extension)" } else { "" };
+        text.push_str(&format!("  {:>6}  {name:<36}  {}{mark}\n", entry.number, entry.title_en));
     }
     text
 }
@@ -172,6 +173,10 @@ fn explained(entry: &Entry) -> String {
     text.push('\n');
     for (label, words) in rows {
         text.push_str(&super::text::paragraph(label, words));
+    }
+    if entry.extension {
+        let words = "an extension: the row is of the vendor's current page, not of the table this book follows";
+        text.push_str(&super::text::paragraph("source", words));
     }
     text
 }
@@ -203,11 +208,12 @@ fn faults_text(scope: &Scope) -> String {
     text
 }
 
-/// The number, or the word for a status that is passed on.
+/// The number, or the word for a status that is passed on or for an error of the agent itself.
 fn code_words(fault: &Reported) -> String {
-    match fault.code.entry() {
-        Some(entry) if entry.book != Book::HttpStatus => fault.code.number().to_string(),
-        _ => "status".to_owned(),
+    match fault.code.map(|code| (code, code.entry())) {
+        None => "error".to_owned(),
+        Some((code, Some(entry))) if entry.book != Book::HttpStatus => code.number().to_string(),
+        Some(_) => "status".to_owned(),
     }
 }
 
@@ -216,14 +222,14 @@ fn side(fault: &Reported) -> String {
 }
 
 fn fault_json(fault: &Reported) -> Value {
-    let passed_on = code_words(fault) == "status";
+    let passed_on = fault.code.is_some() && code_words(fault) == "status";
     json!({
         "fault": fault.fault,
         "side": fault.side,
         "meaning": fault.meaning,
         "book": fault.protocol.book(),
         "protocol": fault.protocol,
-        "code": (!passed_on).then(|| Code::number(fault.code)),
+        "code": fault.code.filter(|_| !passed_on).map(Code::number),
         "passed_on": passed_on,
     })
 }

@@ -77,15 +77,17 @@ fn task_of_url(url: &str) -> Result<Source, Problems> {
     const NAME: &str = "<command line>";
     let protocol = match url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
         Some("http" | "https") => "http",
+        Some("ping") => "ping",
         Some("tcp") => "tcp",
         Some("smtp" | "smtps") => "smtp",
         Some("pop3" | "pop3s") => "pop3",
-        Some(scheme @ ("udp" | "ping" | "dns" | "ftp" | "ftps")) => {
+        Some(scheme @ ("udp" | "dns" | "ftp" | "ftps")) => {
             let message = format!("this version of the agent does not probe {scheme}:// yet");
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }
         _ => {
-            let message = format!("`{url}` is no URL that can be probed; write http://, https:// or tcp://host:port");
+            let message =
+                format!("`{url}` is no URL that can be probed; write http://, https://, ping:// or tcp://host:port");
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use probes::evidence::Evidence;
+use probes::evidence::{Evidence, Icmp, IcmpError};
 use probes::outcome::{Outcome, Verdict};
 use probes::phases::{Phases, milliseconds};
 
@@ -151,6 +151,7 @@ fn evidence(evidence: &Evidence) -> String {
         lines.extend(exchange.sent.iter().map(|sent| ("sent", sent.clone())));
         lines.extend(exchange.received.iter().map(|received| ("received", received.clone())));
     }
+    lines.extend(evidence.icmp.iter().flat_map(icmp));
     if let Some(bytes) = &evidence.bytes {
         let counts = format!("{} sent, {} acknowledged, {} received", bytes.sent, bytes.acked, bytes.received);
         lines.push(("bytes", counts));
@@ -165,4 +166,42 @@ fn evidence(evidence: &Evidence) -> String {
         last = label;
     }
     text
+}
+
+/// A series of echo requests, as ping(8) sums it up.
+fn icmp(icmp: &Icmp) -> Vec<(&'static str, String)> {
+    let Icmp { sent, received, .. } = icmp;
+    let loss = (icmp.loss * 10_000.0).round() / 100.0;
+    let mut counts = format!("{sent} sent, {received} received, {loss} % loss");
+    let more = [
+        (icmp.unsent, "could not be sent"),
+        (icmp.duplicates as usize, "duplicates"),
+        (icmp.late as usize, "late"),
+        (icmp.corrupted as usize, "corrupted"),
+    ];
+    for (count, words) in more.iter().filter(|(count, _)| *count > 0) {
+        counts.push_str(&format!(", {count} {words}"));
+    }
+    let mut lines = vec![("icmp", counts)];
+    if let Some(rtt) = &icmp.rtt {
+        let [min, avg, max, stddev] = [rtt.min, rtt.avg, rtt.max, rtt.stddev].map(milliseconds);
+        let jitter = icmp.jitter.map(|jitter| format!(", jitter {} ms", milliseconds(jitter))).unwrap_or_default();
+        lines.push(("times", format!("min {min} ms, avg {avg} ms, max {max} ms, stddev {stddev} ms{jitter}")));
+    }
+    let others = icmp.other_addresses.iter();
+    lines.extend(others.map(|(address, count)| ("other", format!("{count} replies from {address}"))));
+    lines.extend(icmp.errors.iter().map(|error| ("error", icmp_error(error))));
+    lines
+}
+
+/// `host unreachable (type 3 code 1) from 192.0.2.1, 10 times`
+fn icmp_error(error: &IcmpError) -> String {
+    let mut words = error.name.clone();
+    if let (Some(kind), Some(code), Some(from)) = (error.kind, error.code, error.from) {
+        words.push_str(&format!(" (type {kind} code {code}) from {from}"));
+    }
+    words.extend(error.mtu.map(|mtu| format!(", MTU {mtu}")));
+    words.extend(error.errno.map(|errno| format!(" (errno {errno})")));
+    words.push_str(&format!(", {} times", error.count));
+    words
 }

@@ -151,6 +151,18 @@ impl<'d> Item<'d> {
         value
     }
 
+    /// A number, with a fraction or without.
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        let digits = match self.value {
+            DeValue::Integer(value) if value.radix() == 10 => value.as_str(),
+            DeValue::Float(value) => value.as_str(),
+            _ => return self.wrong("a number"),
+        };
+        let number = digits.replace('_', "").parse::<f64>();
+        number.ok().map_or_else(|| self.wrong("a number"), Some)
+    }
+
     /// The values of a list.
     #[must_use]
     pub fn items(&self) -> Option<Vec<Self>> {

@@ -27,6 +27,7 @@ pub async fn agent(folder: &Path, arguments: &[&str]) -> Ended {
         environment: BTreeMap::new(),
         folder: folder.to_owned(),
         open_files: None,
+        unprivileged: false,
         deadline: Duration::from_secs(60),
     };
     let ended = agent::call(&call).await.expect("the agent can be run");
@@ -70,10 +71,13 @@ fn without_chance(text: &str) -> String {
             (r"\b(127\.0\.0\.1|localhost|\[::1\]):\d+", "${1}:PORT"),
             (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "DATE"),
             (r#""id":"[0-9A-Z]{26}""#, r#""id":"ID""#),
-            (r#""(duration_ms|resolve|connect|tls|send|wait|receive)":[\d.]+"#, r#""${1}":MS"#),
+            (
+                r#""(duration_ms|resolve|connect|tls|send|wait|receive|rtt|min|avg|max|stddev|jitter)":[\d.]+"#,
+                r#""${1}":MS"#,
+            ),
             (r"\btime=[\d.]+s", "time=TIMEs"),
-            (r"\b(resolve|connect|tls|send|wait|receive)=[\d.]+ms", "${1}=TIMEms"),
-            (r"took [\d.]+ ms", "took TIME"),
+            (r"\b(resolve|connect|tls|send|wait|receive|rtt|rta)=[\d.]+ms", "${1}=TIMEms"),
+            (r"\b(took|after|min|avg|max|stddev|jitter) [\d.]+ ms", "${1} TIME"),
             (r"\b\d+ (sent|acknowledged|received)\b", "N ${1}"),
             (r#""(sent|acked|received)":\d+"#, r#""${1}":N"#),
             (r"\bagent/\d+\.\d+\.\d+", "agent/VERSION"),

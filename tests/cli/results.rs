@@ -38,6 +38,42 @@ async fn a_page_in_time() {
     }
 }
 
+/// The kernel itself answers on loopback.
+const HOST: &str = r#"
+[[task]]
+name = "host"
+target = "127.0.0.1"
+[task.ping]
+count = 2
+interval = "10ms"
+"#;
+
+#[tokio::test]
+async fn a_host_that_answers() {
+    let scene = scene(HOST).await;
+    for format in ["text", "json", "nagios"] {
+        snapshot("results", format!("ping-{format}"), &probed(&scene, &["--format", format]).await);
+    }
+    snapshot("results", "ping-verbose", &probed(&scene, &["-v"]).await);
+}
+
+/// More hosts at once than there is room for replies in a socket of the usual size.
+#[tokio::test]
+async fn five_thousand_hosts_lose_nothing() {
+    let hosts: String = (0..5000).map(|number| format!("127.1.{}.{}\n", number / 250, number % 250 + 1)).collect();
+    let task = HOST.replace("target = \"127.0.0.1\"", "targets_file = \"hosts.txt\"").replace("count = 2", "count = 1");
+    let scene = scene(&task).await;
+    std::fs::write(scene.folder.path().join("hosts.txt"), hosts).expect("the folder can be written");
+    let said = probed(&scene, &["--format", "json"]).await;
+    assert_eq!(said.matches("\"outcome\":\"ok\"").count(), 5000, "{}", said.lines().last().unwrap_or_default());
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_pinged_from_there() {
+    let scene = scene(&HOST.replace("[task.ping]", "source_ip = \"192.0.2.1\"\n[task.ping]")).await;
+    snapshot("results", "ping-failed", &probed(&scene, &[]).await);
+}
+
 /// Slower than `warn_after` is well, with a warning; only Nagios has a status for it.
 #[tokio::test]
 async fn a_page_that_warns() {

@@ -29,11 +29,14 @@ async fn usage() {
 
 #[tokio::test]
 async fn codes() {
-    let calls: [(&str, &[&str]); 4] = [
+    let calls: [(&str, &[&str]); 7] = [
         ("codes-of-a-protocol", &["codes", "cloudmonitor/http"]),
         ("codes-of-no-book", &["codes", "nosuch"]),
         ("codes-of-no-protocol", &["codes", "cloudmonitor/gopher"]),
         ("faults-of-a-protocol", &["codes", "cloudmonitor/tcp", "--faults"]),
+        ("faults-without-a-code", &["codes", "cloudmonitor/ping", "--faults"]),
+        ("codes-with-an-extension", &["codes", "cloudmonitor/ping"]),
+        ("explain-an-extension", &["explain", "cloudmonitor/ping/615"]),
     ];
     for (name, call) in calls {
         snapshot("verbs", name, &words(call).await);

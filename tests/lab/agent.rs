@@ -20,6 +20,8 @@ pub struct Call {
     pub folder: PathBuf,
     /// How many files it may have open.
     pub open_files: Option<u32>,
+    /// Whether it runs without the privileges of root.
+    pub unprivileged: bool,
     /// When it is killed.
     pub deadline: Duration,
 }
@@ -103,6 +105,11 @@ pub async fn call(call: &Call) -> Result<Ended, String> {
 fn command(call: &Call) -> Command {
     let agent = env!("CARGO_BIN_EXE_agent");
     let mut command = match call.open_files {
+        _ if call.unprivileged => {
+            let mut command = Command::new("setpriv");
+            command.args(["--bounding-set=-all", "--inh-caps=-all", "--"]).arg(agent);
+            command
+        }
         Some(limit) => {
             let mut command = Command::new("prlimit");
             command.arg(format!("--nofile={limit}:{limit}")).arg(agent);

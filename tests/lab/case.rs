@@ -18,6 +18,8 @@ pub struct Draft {
     peer: BTreeMap<String, toml::Value>,
     /// Commands that need a network of one's own.
     namespace: Option<Vec<String>>,
+    /// Commands in a second network behind that one.
+    beyond: Option<Vec<String>>,
     /// The tasks as they stand.
     #[serde(default)]
     task: Vec<toml::Value>,
@@ -37,7 +39,21 @@ impl Draft {
 
     /// Whether the case needs a network of its own.
     pub const fn wants_namespace(&self) -> bool {
-        self.namespace.is_some()
+        self.namespace.is_some() || self.beyond.is_some()
+    }
+
+    /// The commands in a second network, if the case needs one.
+    pub fn beyond(&self) -> Option<&[String]> {
+        self.beyond.as_deref()
+    }
+
+    /// A peer that changes the network it is in needs one of its own.
+    pub fn check(&self) -> Result<(), String> {
+        let changes = |value: &toml::Value| value.get("kind").and_then(toml::Value::as_str) == Some("icmp");
+        match self.peers().find(|(_, value)| changes(value)) {
+            Some((name, _)) if !self.wants_namespace() => Err(format!("peer {name}: kind icmp needs `namespace = []`")),
+            _ => Ok(()),
+        }
     }
 
     /// The time after which the agent must have ended by itself.
@@ -73,6 +89,11 @@ pub struct Case {
     /// Commands run in the case's own network once the peers listen.
     #[serde(default)]
     pub namespace: Vec<String>,
+    /// Commands run in the network behind it, before anything else.
+    #[serde(default, rename = "beyond")]
+    _beyond: Vec<String>,
+    /// The agent has no privileges: it may open unprivileged ICMP sockets (true) or none (false).
+    pub icmp_sockets: Option<bool>,
     /// The tasks; the agent gets the text itself, from the first `[[task]]` on.
     #[serde(rename = "task", default)]
     _task: Vec<toml::Value>,

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use probes::codes::Protocol;
+use probes::spec::Spec;
+
 use super::catalogue;
 use super::harness::{Test, say};
 use super::stage::CaseFile;
 use super::{dns, places, script, witness};
-
-/// The protocols whose every row must have a case.
-const COVERED: [&str; 4] = ["http", "tcp", "smtp", "pop3"];
 
 /// All of them.
 pub fn tests(files: &[CaseFile]) -> Vec<Test> {
@@ -34,10 +34,11 @@ fn every_code_has_a_case(files: &[CaseFile]) -> Result<(), String> {
     let has =
         |protocol: &str, code: i64| files.iter().any(|file| file.protocol == protocol && code_of(file) == Some(code));
     let rows = catalogue::rows("cloudmonitor")?;
+    let covered = Spec::PROTOCOLS.map(Protocol::name);
     let open: BTreeSet<&str> =
-        rows.iter().map(|row| row.protocol.as_str()).filter(|word| !COVERED.contains(word)).collect();
+        rows.iter().map(|row| row.protocol.as_str()).filter(|word| !covered.contains(word)).collect();
     say(&format!("protocols whose rows need no case yet: {open:?}"));
-    let own = rows.iter().filter(|row| COVERED.contains(&row.protocol.as_str()));
+    let own = rows.iter().filter(|row| covered.contains(&row.protocol.as_str()));
     let mut missing: Vec<String> = own
         .filter(|row| !has(&row.protocol, row.code))
         .map(|row| format!("  no case for cloudmonitor/{} {} {}", row.protocol, row.code, row.name))
@@ -52,7 +53,8 @@ fn every_code_has_a_case(files: &[CaseFile]) -> Result<(), String> {
     if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
 }
 
-/// `611-….toml` expects 611, `up-….toml` a success, `wrong-….toml` the refusal of the task.
+/// `611-….toml` expects 611, `up-….toml` a success, `wrong-….toml` the refusal of the task, `error-….toml` the agent's
+/// own error.
 fn named_after_their_code(files: &[CaseFile]) -> Result<(), String> {
     let mut slips = Vec::new();
     for file in files {
@@ -61,6 +63,7 @@ fn named_after_their_code(files: &[CaseFile]) -> Result<(), String> {
         let fine = match file.head() {
             "up" => exit.is_none() && code.is_none_or(|code| code < 600),
             "wrong" => exit == Some(2) && code.is_none(),
+            "error" => exit == Some(3) && code.is_none(),
             number => number.parse().ok() == code && code.is_some(),
         };
         if !fine {

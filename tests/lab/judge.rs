@@ -187,7 +187,11 @@ impl Complaints {
             if !side {
                 self.add("side", SIDES, &result["side"]);
             }
-            for key in ["fault", "detail", "title"] {
+            let error = result["outcome"] == "error";
+            if error && !(result["code"].is_null() && result["book"].is_null() && result["name"].is_null()) {
+                self.add("an error of the agent", "no code, book and name", result);
+            }
+            for key in ["fault", "detail", "title"].into_iter().filter(|key| !error || *key != "title") {
                 if result[key].as_str().is_none_or(str::is_empty) {
                     self.add(key, "words", &result[key]);
                 }
@@ -258,6 +262,7 @@ fn equal(expected: &toml::Value, got: &Value) -> bool {
         (toml::Value::String(pattern), Value::String(text)) => fits(pattern, text),
         (toml::Value::String(word), Value::Null) => word == "none",
         (toml::Value::Integer(number), Value::Number(got)) => got.as_i64() == Some(*number),
+        (toml::Value::Float(number), Value::Number(got)) => got.as_f64().is_some_and(|got| (got - number).abs() < 1e-9),
         (toml::Value::Boolean(expected), Value::Bool(got)) => expected == got,
         (toml::Value::Array(expected), Value::Array(got)) => {
             expected.len() == got.len() && expected.iter().zip(got).all(|(expected, got)| equal(expected, got))

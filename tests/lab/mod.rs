@@ -18,6 +18,7 @@ pub mod checks; //       tests of the lab itself, and of the case files as a who
 pub mod dns; //          name servers that answer by script
 pub mod frames; //       HTTP/2 by hand
 pub mod harness; //      finds, runs and reports the tests
+pub mod icmp; //         hosts that answer echo requests by script
 pub mod judge; //        compares a result with what the case expects
 pub mod namespace; //    a network of one's own, for routes and filters
 pub mod peer; //         a listening peer and what it heard

@@ -28,15 +28,50 @@ impl Namespace {
     }
 }
 
+/// The two ends of the way from a case's network to the one behind it, which forwards.
+const NEAR: [&str; 2] = ["10.77.0.1/24", "fd77::1/64"];
+const FAR: [&str; 2] = ["10.77.0.2/24", "fd77::2/64"];
+
+impl Namespace {
+    /// Another namespace behind this one, as its default route.
+    fn connect(&self, commands: &[String]) -> Result<Self, String> {
+        let beyond = Self::new()?;
+        let (near, far) = (self.name.as_str(), beyond.name.as_str());
+        command("ip", &["-n", near, "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", far])?;
+        for (namespace, end, addresses) in [(near, "near", NEAR), (far, "far", FAR)] {
+            for address in addresses {
+                let duplicates = if address.contains(':') { "nodad" } else { "noprefixroute" };
+                command("ip", &["-n", namespace, "address", "add", address, "dev", end, duplicates])?;
+            }
+            command("ip", &["-n", namespace, "link", "set", end, "up"])?;
+        }
+        let switches = ["ipv4/ip_forward", "ipv6/conf/all/forwarding"];
+        for switch in switches {
+            let path = format!("/proc/sys/net/{switch}");
+            command("ip", &["netns", "exec", far, "sh", "-c", &format!("echo 1 > {path}")])?;
+        }
+        command("ip", &["-n", far, "route", "add", "10.77.0.0/24", "dev", "far"])?;
+        command("ip", &["-n", near, "route", "add", "10.77.0.0/24", "dev", "near"])?;
+        command("ip", &["-n", near, "route", "add", "default", "via", "10.77.0.2"])?;
+        command("ip", &["-n", near, "-6", "route", "add", "default", "via", "fd77::2"])?;
+        for line in commands {
+            let words = ["netns", "exec", far].into_iter().chain(line.split_whitespace());
+            command("ip", &words.collect::<Vec<_>>())?;
+        }
+        Ok(beyond)
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = command("ip", &["netns", "delete", &self.name]);
     }
 }
 
-/// Plays one case file in a namespace of its own.
-pub fn play(case: &Path) -> Result<(), String> {
+/// Plays one case file in a namespace of its own; with one behind it that these commands set up, where there are any.
+pub fn play(case: &Path, beyond: Option<&[String]>) -> Result<(), String> {
     let namespace = Namespace::new()?;
+    let _beyond = beyond.map(|commands| namespace.connect(commands)).transpose()?;
     let lab = std::env::current_exe().map_err(|error| error.to_string())?;
     let (lab, case) = (lab.display().to_string(), case.display().to_string());
     command("ip", &["netns", "exec", &namespace.name, &lab, INSIDE, &case]).map(drop)
@@ -50,6 +85,11 @@ pub fn set_up(commands: &[String]) -> Result<(), String> {
         command(program, arguments).map_err(|error| format!("{NEEDS} ({error})"))?;
     }
     Ok(())
+}
+
+/// Lets every group of this process's network open unprivileged ICMP sockets.
+pub fn allow_icmp_sockets() -> Result<(), String> {
+    std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").map_err(|error| format!("{NEEDS} ({error})"))
 }
 
 fn command(program: &str, arguments: &[&str]) -> Result<Output, String> {

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{authority, pem};
 use super::dns::{NameServer, Zone};
+use super::icmp;
 use super::places::Places;
 use super::script::{self, Step};
 use super::tls::{self, Tls};
@@ -43,6 +44,9 @@ pub struct Spec {
     _udp_only: bool,
     /// The status with which a DNS-over-HTTPS server answers everything.
     status: Option<u16>,
+    /// What a host answers to echo requests.
+    #[serde(default)]
+    answers: Vec<icmp::Answer>,
 }
 
 /// What listens.
@@ -58,6 +62,8 @@ enum Kind {
     Stuck,
     /// A name server over UDP and TCP; with `tls` over TLS, and over HTTPS where its `alpn` has `h2`.
     Dns,
+    /// A host that answers echo requests; its kernel does not.
+    Icmp,
 }
 
 /// What has to be known to listen, before places are filled.
@@ -91,6 +97,7 @@ impl Spec {
             zone: Zone::new(),
             _udp_only: false,
             status: None,
+            answers: Vec::new(),
         }
     }
 }
@@ -102,6 +109,7 @@ enum Sockets {
     Stuck { _listener: TcpListener, _queue: Vec<TcpStream> },
     Dns { udp: UdpSocket, tcp: TcpListener },
     UdpOnly { udp: UdpSocket, closed: TcpSocket },
+    Icmp { raw: UdpSocket, own: IpAddr },
 }
 
 /// What one peer heard, connection by connection.
@@ -169,6 +177,11 @@ impl Peers {
                     let _closed = closed;
                     server.serve_udp(udp).await;
                 });
+            }
+            Sockets::Icmp { raw, own } => {
+                let record = Record::default();
+                log.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+                self.tasks.spawn(icmp::serve(raw, own, spec.answers.clone(), record));
             }
             idle @ (Sockets::Closed { .. } | Sockets::Stuck { .. }) => {
                 self.sockets.insert(name.to_owned(), idle);
@@ -253,6 +266,7 @@ async fn listen(place: &Where, port: u16) -> io::Result<(Sockets, SocketAddr)> {
             let address = closed.local_addr()?;
             Ok((Sockets::UdpOnly { udp: UdpSocket::bind(address).await?, closed }, address))
         }
+        Kind::Icmp => Ok((Sockets::Icmp { raw: icmp::listen(place.ip)?, own: place.ip }, wanted)),
         Kind::Dns => {
             let tcp = TcpListener::bind(wanted).await?;
             let address = tcp.local_addr()?;

@@ -28,6 +28,7 @@ impl Scene {
     /// Sets the scene that a text describes.
     pub async fn open(text: &str) -> Result<Self, String> {
         let draft = Draft::read(text)?;
+        draft.check()?;
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         authority().write_files(folder.path())?;
         let (mut peers, places) = bind(&draft, &folder).await?;

@@ -51,11 +51,12 @@ impl CaseFile {
 
 /// Plays a case wherever it wants to be played.
 pub async fn play(file: &CaseFile) -> Result<(), String> {
-    if !file.draft()?.wants_namespace() {
+    let draft = file.draft()?;
+    if !draft.wants_namespace() {
         return play_here(file).await;
     }
     let path = file.path.clone();
-    let played = tokio::task::spawn_blocking(move || namespace::play(&path)).await;
+    let played = tokio::task::spawn_blocking(move || namespace::play(&path, draft.beyond())).await;
     played.map_err(|error| error.to_string())?
 }
 
@@ -64,6 +65,9 @@ pub async fn play_here(file: &CaseFile) -> Result<(), String> {
     let scene = Scene::open(&file.text()?).await?;
     let case = &scene.case;
     namespace::set_up(&case.namespace)?;
+    if case.icmp_sockets == Some(true) {
+        namespace::allow_icmp_sockets()?;
+    }
 
     let call = prepare(case, task_text(&scene.text), scene.folder.path(), file.draft()?.deadline() + GRACE)?;
     let ended = call_within(&call, case.open_files).await?;
@@ -86,7 +90,15 @@ fn prepare(case: &Case, task: &str, folder: &Path, deadline: Duration) -> Result
         arguments.extend(["--config".to_owned(), "agent.toml".to_owned()]);
     }
     arguments.extend(case.args.iter().cloned());
-    Ok(Call { arguments, environment: case.env.clone(), folder: folder.to_owned(), open_files: None, deadline })
+    let unprivileged = case.icmp_sockets.is_some();
+    Ok(Call {
+        arguments,
+        environment: case.env.clone(),
+        folder: folder.to_owned(),
+        open_files: None,
+        unprivileged,
+        deadline,
+    })
 }
 
 /// Calls the agent; where the number of open files is limited, with the lowest limit under which it comes to a verdict.
@@ -98,7 +110,8 @@ async fn call_within(call: &Call, open_files: Option<[u32; 2]>) -> Result<Ended,
     for limit in first..=last {
         let limited = Call { open_files: Some(limit), ..call.clone() };
         let tried = agent::call(&limited).await?;
-        let verdict = tried.stdout.contains("\"outcome\":\"failed\"") || tried.status == Some(0);
+        let verdict = ["failed", "error"].iter().any(|word| tried.stdout.contains(&format!("\"outcome\":\"{word}\"")))
+            || tried.status == Some(0);
         ended = Ok(tried);
         if verdict {
             break;

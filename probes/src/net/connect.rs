@@ -120,11 +120,16 @@ fn bind(socket: &Socket, host: &Host, address: SocketAddr, source_ip: Option<IpA
     if let Some(interface) = &host.interface {
         socket.bind_device(Some(interface.as_bytes()))?;
     }
-    let of_host = if address.is_ipv4() { host.source_ipv4.map(IpAddr::V4) } else { host.source_ipv6.map(IpAddr::V6) };
-    match source_ip.filter(|source| source.is_ipv4() == address.is_ipv4()).or(of_host) {
+    match source(host, address.ip(), source_ip) {
         Some(source) => socket.bind(&SocketAddr::new(source, 0).into()),
         None => Ok(()),
     }
+}
+
+/// The source address for a target: the task's, else the host's, if it is of the target's family.
+pub(super) fn source(host: &Host, target: IpAddr, source_ip: Option<IpAddr>) -> Option<IpAddr> {
+    let of_host = if target.is_ipv4() { host.source_ipv4.map(IpAddr::V4) } else { host.source_ipv6.map(IpAddr::V6) };
+    source_ip.filter(|source| source.is_ipv4() == target.is_ipv4()).or(of_host)
 }
 
 /// The fault behind an error of `connect()`.

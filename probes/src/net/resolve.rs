@@ -19,7 +19,7 @@ use hickory_proto::op::Query;
 use hickory_proto::rr::{Name, RData, RecordType};
 use hickory_resolver::Hosts;
 
-use crate::address::{Endpoint, Host};
+use crate::address::{Endpoint, Host, words};
 use crate::evidence;
 use crate::fault::{Failure, Fault, Named, Policy, Resolve};
 use crate::net::Attempt;
@@ -258,6 +258,7 @@ impl Attempt<'_> {
                         cause: Some(Policy::Forbidden.name()),
                         phases: crate::phases::Phases::default(),
                     });
+                    let address = words(address);
                     reason = Some(format!("{endpoint} is not contacted: {address} is {refusal}"));
                 }
             }

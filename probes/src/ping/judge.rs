@@ -1,0 +1,101 @@
+//! What a series means, once it is over: pure.
+
+use std::net::IpAddr;
+
+use super::figures::errno;
+use super::{Fault, Limit, Ping, Refused, Silent, errors};
+use crate::codes::Code;
+use crate::evidence::Icmp;
+use crate::fault::Failure;
+use crate::net::icmp::{Fate, Tally};
+
+impl Ping {
+    /// The verdict: replies, then nothing sent, then errors only, then silence.
+    pub(super) fn judge(&self, target: IpAddr, tally: &Tally, icmp: &Icmp) -> Result<Code, Failure<Fault>> {
+        if icmp.received > 0 {
+            return self.judge_loss(target, icmp);
+        }
+        let refusals: Vec<_> = tally.fates.iter().filter_map(refused).collect();
+        if icmp.sent == 0 && icmp.unsent > 0 {
+            return Err(unsent(target, tally));
+        }
+        if icmp.sent > 0 && refusals.len() == icmp.sent {
+            return Err(all_refused(target, icmp, &refusals));
+        }
+        Err(self.silence(target, icmp, refusals.len()))
+    }
+
+    fn judge_loss(&self, target: IpAddr, icmp: &Icmp) -> Result<Code, Failure<Fault>> {
+        if icmp.loss > self.max_loss {
+            let detail = format!("{} from {target}, and max_loss is {}", lost(icmp), percent(self.max_loss));
+            return Err(Failure::new(Fault::Limit(Limit::Loss), detail));
+        }
+        Ok(Code::success())
+    }
+
+    /// What a successful run has to say about its loss.
+    pub(super) fn warning(&self, icmp: &Icmp) -> Option<String> {
+        let limit = self.warn_loss.filter(|limit| icmp.loss > *limit)?;
+        Some(format!("{}, more than warn_loss ({})", lost(icmp), percent(limit)))
+    }
+
+    fn silence(&self, target: IpAddr, icmp: &Icmp, refused: usize) -> Failure<Fault> {
+        let others = icmp.other_addresses.values().sum::<u32>();
+        let fault = match (icmp.corrupted, others, icmp.late) {
+            (1.., ..) => Silent::Corrupted,
+            (0, 1.., _) => Silent::OtherAddress,
+            (0, 0, 1..) => Silent::Late,
+            (0, 0, 0) if refused > 0 => Silent::SomeRefused,
+            (0, 0, 0) => Silent::NoReply,
+        };
+        let all = icmp.sent + icmp.unsent;
+        let mut detail = format!("none of {all} requests got a reply from {target} within {:?}", self.wait);
+        let counts = [
+            (icmp.unsent, "could not be sent"),
+            (refused, "drew an ICMP error"),
+            (icmp.corrupted as usize, "came back with other data than was sent"),
+            (others as usize, "came from another address"),
+            (icmp.late as usize, "came too late"),
+        ];
+        for (count, words) in counts.iter().filter(|(count, _)| *count > 0) {
+            detail.push_str(&format!("; {count} {words}"));
+        }
+        Failure::new(Fault::Silent(fault), detail)
+    }
+}
+
+fn unsent(target: IpAddr, tally: &Tally) -> Failure<Fault> {
+    let last = tally.fates.iter().rev().find_map(errno).unwrap_or_default();
+    let words = crate::net::connect::kernel_words(&std::io::Error::from_raw_os_error(last));
+    let detail = format!("none of {} requests to {target} could be sent: {words}", tally.fates.len());
+    Failure::new(Fault::Unsent(errors::unsent(last)), detail).with_errno(Some(last))
+}
+
+fn all_refused(target: IpAddr, icmp: &Icmp, refusals: &[(Refused, String)]) -> Failure<Fault> {
+    let (first, words) = &refusals[0];
+    let same = refusals.iter().all(|(cause, _)| cause == first);
+    let fault = if same { *first } else { Refused::Several };
+    let detail = format!("each of {} requests to {target} drew an ICMP error, the first one {words}", icmp.sent);
+    Failure::new(Fault::Refused(fault), detail)
+}
+
+fn refused(fate: &Fate) -> Option<(Refused, String)> {
+    match fate {
+        Fate::Refused(refusal) => {
+            let name = errors::name(refusal);
+            let mtu = refusal.mtu.map(|mtu| format!(", MTU {mtu}")).unwrap_or_default();
+            let words = format!("{name} (type {} code {}{mtu}) from {}", refusal.kind, refusal.code, refusal.from);
+            Some((errors::cause(refusal), words))
+        }
+        Fate::Open | Fate::Answered(_) | Fate::Unsent(_) => None,
+    }
+}
+
+fn lost(icmp: &Icmp) -> String {
+    let all = icmp.sent + icmp.unsent;
+    format!("{} of {all} requests got no reply ({})", all - icmp.received, percent(icmp.loss))
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", (share * 10_000.0).round() / 100.0)
+}
