@@ -5,6 +5,7 @@ mod http;
 mod payload;
 mod tcp;
 mod tls;
+mod udp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -134,6 +135,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let protocol = protocol?;
     let specs = match protocol {
         Protocol::Tcp => tcp::read(&around, &targets),
+        Protocol::Udp => udp::read(&around, &targets),
         // `read_protocol` lets only those through that can be probed.
         _ => http::read(&around, &targets),
     };

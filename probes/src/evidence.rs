@@ -28,6 +28,9 @@ pub struct Evidence {
     /// What the name servers said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
+    /// What ICMP messages said of what was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub icmp: Option<Icmp>,
     /// Bytes over the probe's connection, TLS included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
@@ -166,6 +169,28 @@ pub struct NameServer {
     pub server: String,
     /// `answered`, or the fault.
     pub result: String,
+}
+
+/// What ICMP messages said of what was sent.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Icmp {
+    /// The messages, in the order in which they came.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<IcmpError>,
+}
+
+/// One ICMP message.
+#[derive(Clone, Debug, Serialize)]
+pub struct IcmpError {
+    /// Who sent it: the target, or a router on the way.
+    pub from: Option<IpAddr>,
+    /// The type.
+    #[serde(rename = "type")]
+    pub kind: u8,
+    /// The code.
+    pub code: u8,
+    /// What type and code mean.
+    pub meaning: &'static str,
 }
 
 /// Bytes over the probe's connection.

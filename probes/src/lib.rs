@@ -15,5 +15,6 @@ pub mod exchange; // 3  one HTTP exchange over an open connection
 pub mod check; //    4  the shape of a protocol
 pub mod http; //     5  HTTP and HTTPS
 pub mod tcp; //      5  TCP, with or without TLS and a conversation
+pub mod udp; //      5  UDP: a datagram, and what comes back
 pub mod outcome; //  6  what one run came to
 pub mod spec; //     7  the one list of protocols

@@ -15,6 +15,7 @@ pub(crate) mod connect;
 pub(crate) mod stream;
 mod sys;
 pub(crate) mod transcript;
+pub(crate) mod udp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};

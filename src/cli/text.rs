@@ -151,6 +151,10 @@ fn evidence(evidence: &Evidence) -> String {
         lines.extend(exchange.sent.iter().map(|sent| ("sent", sent.clone())));
         lines.extend(exchange.received.iter().map(|received| ("received", received.clone())));
     }
+    for error in evidence.icmp.iter().flat_map(|icmp| &icmp.errors) {
+        let from = error.from.map_or_else(|| "somebody".to_owned(), |from| from.to_string());
+        lines.push(("icmp", format!("type {}, code {} from {from}: {}", error.kind, error.code, error.meaning)));
+    }
     if let Some(bytes) = &evidence.bytes {
         let counts = format!("{} sent, {} acknowledged, {} received", bytes.sent, bytes.acked, bytes.received);
         lines.push(("bytes", counts));

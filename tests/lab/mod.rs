@@ -15,6 +15,7 @@ pub mod case; //         the case file
 pub mod catalogue; //    the rows that need a case
 pub mod certificates; // certificates, each with one defect
 pub mod checks; //       tests of the lab itself, and of the case files as a whole
+pub mod datagrams; //    a scripted UDP peer
 pub mod dns; //          name servers that answer by script
 pub mod frames; //       HTTP/2 by hand
 pub mod harness; //      finds, runs and reports the tests
