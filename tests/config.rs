@@ -11,7 +11,8 @@ use probes::codes::Protocol;
 use regex::Regex;
 
 const SETTINGS: &str = "config/agent.toml";
-const TASKS: [&str; 3] = ["config/tasks/http.toml", "config/tasks/tcp.toml", "config/tasks/udp.toml"];
+const TASKS: [&str; 4] =
+    ["config/tasks/dns.toml", "config/tasks/http.toml", "config/tasks/tcp.toml", "config/tasks/udp.toml"];
 
 #[test]
 fn the_settings_that_ship_are_the_defaults() {
@@ -73,13 +74,13 @@ fn every_setting_is_shown() {
 fn every_key_of_a_task_is_shown() {
     let shown = TASKS.map(text).concat();
     let mut missing = Vec::new();
-    for section in ["task", "task.http", "task.tcp", "task.udp", "task.tls", "task.resolver"] {
+    for section in ["task", "task.http", "task.tcp", "task.udp", "task.dns", "task.tls", "task.resolver"] {
         let sections: String = sections_of(&shown, section).collect();
         let task = "[[task]]\nname = \"name\"\ntarget = \"localhost:1\"\n";
         let protocol = if section == "task.http" { "" } else { "[task.tcp]\n" };
         let text = match section {
             "task" => format!("{task}unknown_key = 1\n[task.tcp]\n"),
-            "task.tcp" | "task.udp" => format!("{task}[{section}]\nunknown_key = 1\n"),
+            "task.tcp" | "task.udp" | "task.dns" => format!("{task}[{section}]\nunknown_key = 1\n"),
             _ => format!("{task}{protocol}[{section}]\nunknown_key = 1\n"),
         };
         let keys = keys_of(&text, |text| task::read(source("t", text), &Settings::default()).map(drop));

@@ -13,6 +13,7 @@ pub mod address; //  1  hosts and ports, in every spelling
 pub mod net; //      2  the only door to the network: names, policy, connections, TLS, the tap
 pub mod exchange; // 3  one HTTP exchange over an open connection
 pub mod check; //    4  the shape of a protocol
+pub mod dns; //      5  DNS: a question to one server, and what it answers
 pub mod http; //     5  HTTP and HTTPS
 pub mod tcp; //      5  TCP, with or without TLS and a conversation
 pub mod udp; //      5  UDP: a datagram, and what comes back

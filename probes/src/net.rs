@@ -12,6 +12,8 @@ pub mod tls;
 pub mod verdict;
 
 pub(crate) mod connect;
+pub(crate) mod message;
+pub(crate) mod records;
 pub(crate) mod stream;
 mod sys;
 pub(crate) mod transcript;

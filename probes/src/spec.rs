@@ -2,6 +2,7 @@
 
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
+use crate::dns::Dns;
 use crate::fault::{Named as _, Side};
 use crate::http::Http;
 use crate::net::{Conditions, Host};
@@ -18,6 +19,8 @@ pub enum Spec {
     Tcp(Tcp),
     /// UDP.
     Udp(Udp),
+    /// DNS.
+    Dns(Box<Dns>),
 }
 
 /// One fault as one protocol reports it.
@@ -37,7 +40,7 @@ pub struct Reported {
 
 impl Spec {
     /// The protocols that can be probed.
-    pub const PROTOCOLS: [Protocol; 3] = [Http::PROTOCOL, Tcp::PROTOCOL, Udp::PROTOCOL];
+    pub const PROTOCOLS: [Protocol; 4] = [Http::PROTOCOL, Tcp::PROTOCOL, Udp::PROTOCOL, Dns::PROTOCOL];
 
     /// The protocol.
     #[must_use]
@@ -46,6 +49,7 @@ impl Spec {
             Self::Http(_) => Http::PROTOCOL,
             Self::Tcp(_) => Tcp::PROTOCOL,
             Self::Udp(_) => Udp::PROTOCOL,
+            Self::Dns(_) => Dns::PROTOCOL,
         }
     }
 
@@ -55,6 +59,7 @@ impl Spec {
             Self::Http(check) => perform(check.as_ref(), identity, host, conditions).await,
             Self::Tcp(check) => perform(check, identity, host, conditions).await,
             Self::Udp(check) => perform(check, identity, host, conditions).await,
+            Self::Dns(check) => perform(check.as_ref(), identity, host, conditions).await,
         }
     }
 
@@ -64,6 +69,7 @@ impl Spec {
         let mut all = faults_of::<Http>();
         all.extend(faults_of::<Tcp>());
         all.extend(faults_of::<Udp>());
+        all.extend(faults_of::<Dns>());
         all
     }
 }

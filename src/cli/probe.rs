@@ -79,7 +79,8 @@ fn task_of_url(url: &str) -> Result<Source, Problems> {
         Some("http" | "https") => "http",
         Some("tcp") => "tcp",
         Some("udp") => "udp",
-        Some(scheme @ ("ping" | "dns" | "smtp" | "smtps" | "pop3" | "pop3s" | "ftp" | "ftps")) => {
+        Some("dns") => "dns",
+        Some(scheme @ ("ping" | "smtp" | "smtps" | "pop3" | "pop3s" | "ftp" | "ftps")) => {
             let message = format!("this version of the agent does not probe {scheme}:// yet");
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }

@@ -8,7 +8,7 @@ use super::stage::CaseFile;
 use super::{dns, places, script, witness};
 
 /// The protocols whose every row must have a case.
-const COVERED: [&str; 3] = ["http", "tcp", "udp"];
+const COVERED: [&str; 4] = ["http", "tcp", "udp", "dns"];
 
 /// All of them.
 pub fn tests(files: &[CaseFile]) -> Vec<Test> {

@@ -23,6 +23,7 @@ pub mod judge; //        compares a result with what the case expects
 pub mod namespace; //    a network of one's own, for routes and filters
 pub mod peer; //         a listening peer and what it heard
 pub mod places; //       `{addr}` and its like in a case file
+pub mod records; //      what name servers answer, as case files write it
 pub mod scene; //        a case with its peers up
 pub mod script; //       what a peer does, step by step
 pub mod stage; //        one case from its text to its verdict
