@@ -39,35 +39,30 @@ fn certification(text: &str) -> Option<(u8, String, &[u8])> {
 
 /// A value in the one spelling in which values are compared.
 fn plain(record_type: RecordType, text: &str) -> String {
-    let mut words: Vec<String> = text.split_whitespace().map(plain_word).collect();
-    match record_type {
+    let words: Vec<String> = text.split_whitespace().map(|word| word.replace('"', "")).collect();
+    let data = match record_type {
         // Hex and Base64 may be broken up anywhere; unknown data may be of any type.
-        _ if words.first().is_some_and(|word| word == "\\#") => join_from(&mut words, 2),
-        RecordType::TLSA | RecordType::SMIMEA | RecordType::CERT => join_from(&mut words, 3),
-        RecordType::SSHFP => join_from(&mut words, 2),
-        // The parameters of a service have no order.
-        RecordType::HTTPS | RecordType::SVCB if words.len() > 2 => words[2..].sort_unstable(),
-        _ => {}
-    }
-    words.join(" ")
-}
-
-fn plain_word(word: &str) -> String {
-    let word = word.replace('"', "");
-    if let Ok(number) = word.parse::<u64>() {
-        return number.to_string();
-    }
-    let dotless = match word.strip_suffix('.') {
-        Some("") | None => &word,
-        Some(name) => name,
+        _ if words.first().is_some_and(|word| word == "\\#") => 2,
+        RecordType::TLSA | RecordType::SMIMEA | RecordType::CERT => 3,
+        RecordType::SSHFP => 2,
+        _ => words.len(),
     };
-    dotless.to_ascii_lowercase()
+    let (fields, data) = words.split_at(data.min(words.len()));
+    let mut plain: Vec<String> = fields.iter().map(|field| plain_field(field)).collect();
+    // The parameters of a service have no order.
+    if matches!(record_type, RecordType::HTTPS | RecordType::SVCB) && plain.len() > 2 {
+        plain[2..].sort_unstable();
+    }
+    plain.extend((!data.is_empty()).then(|| data.concat().to_ascii_lowercase()));
+    plain.join(" ")
 }
 
-fn join_from(words: &mut Vec<String>, from: usize) {
-    if words.len() > from {
-        let joined = words.split_off(from).concat();
-        words.push(joined);
+/// A number without leading zeros, a name without final dot and in lower case.
+fn plain_field(field: &str) -> String {
+    match (field.parse::<u64>(), field.strip_suffix('.')) {
+        (Ok(number), _) => number.to_string(),
+        (_, Some("") | None) => field.to_ascii_lowercase(),
+        (_, Some(name)) => name.to_ascii_lowercase(),
     }
 }
 
