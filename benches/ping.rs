@@ -174,7 +174,7 @@ fn probes_of(targets: &[String], size: usize) -> Vec<Probe> {
 /// The time of the one reply of a run.
 async fn ping(probe: &Probe, host: &Host) -> Option<Duration> {
     let outcome = probe.run(host).await;
-    Some(outcome.evidence.icmp?.rtt?.avg)
+    Some(outcome.evidence.icmp?.echoes?.rtt?.avg)
 }
 
 /// Pings one target in turn with fping.

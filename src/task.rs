@@ -1,6 +1,7 @@
 //! Task files: TOML in, runnable probes out. Everything that can be wrong with a task is found here, before
 //! anything is sent; it never looks like a broken server.
 
+mod dns;
 mod http;
 mod payload;
 mod ping;
@@ -9,6 +10,7 @@ mod service;
 mod smtp;
 mod tcp;
 mod tls;
+mod udp;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -139,6 +141,8 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let specs = match protocol {
         Protocol::Ping => ping::read(&around, &targets),
         Protocol::Tcp => tcp::read(&around, &targets),
+        Protocol::Udp => udp::read(&around, &targets),
+        Protocol::Dns => dns::read(&around, &targets),
         Protocol::Smtp => smtp::read(&around, &targets),
         Protocol::Pop3 => pop3::read(&around, &targets),
         // `read_protocol` lets only those through that can be probed.

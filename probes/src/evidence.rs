@@ -29,7 +29,7 @@ pub struct Evidence {
     /// What the name servers said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
-    /// What came of a series of echo requests.
+    /// What ICMP said of what was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icmp: Option<Icmp>,
     /// Bytes over the probe's connection, TLS included.
@@ -149,18 +149,58 @@ pub struct Exchange {
 pub struct Dns {
     /// The name asked for.
     pub name: String,
+    /// The record type asked for, by a DNS probe.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub record_type: Option<String>,
     /// The rcode of the answer that decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rcode: Option<String>,
     /// Header flags of that answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<&'static str>,
+    /// How many records each section of that answer had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Sections>,
     /// The records of that answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
+    /// The records of its authority section, where a DNS probe met no answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorities: Vec<String>,
+    /// How many queries a DNS probe sent: repeated ones, without EDNS and over TCP included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queries: Option<u32>,
+    /// Messages that a DNS probe passed over, since they answer something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ignored: Option<Ignored>,
+    /// Whether the answer over UDP was truncated and the question asked again over TCP.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
     /// What came of each name server that was asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<NameServer>,
+}
+
+/// How many records each section of a DNS message had.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Sections {
+    /// The answer section.
+    pub answer: usize,
+    /// The authority section.
+    pub authority: usize,
+    /// The additional section, without the OPT record of EDNS.
+    pub additional: usize,
+}
+
+/// Messages that are no answers to the question, by what is wrong with them.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Ignored {
+    /// Another id.
+    pub id: u32,
+    /// Another question.
+    pub question: u32,
+    /// Not marked as a response.
+    pub query: u32,
 }
 
 /// One name server and what came of asking it.
@@ -172,9 +212,19 @@ pub struct NameServer {
     pub result: String,
 }
 
+/// What ICMP said.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Icmp {
+    /// Of a series of echo requests.
+    #[serde(flatten)]
+    pub echoes: Option<Echoes>,
+    /// ICMP errors, and errors of the kernel while sending.
+    pub errors: Vec<IcmpError>,
+}
+
 /// What came of a series of echo requests.
 #[derive(Clone, Debug, Serialize)]
-pub struct Icmp {
+pub struct Echoes {
     /// Requests that left the host.
     pub sent: usize,
     /// Requests that could not be sent.
@@ -202,8 +252,6 @@ pub struct Icmp {
     /// Replies from other addresses than the target.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub other_addresses: BTreeMap<IpAddr, u32>,
-    /// ICMP errors, and errors of the kernel while sending.
-    pub errors: Vec<IcmpError>,
 }
 
 /// The times of the replies.
@@ -287,7 +335,7 @@ impl Evidence {
         }
         if let Some(dns) = &mut self.dns {
             edit(&mut dns.name);
-            dns.answers.iter_mut().for_each(&mut *edit);
+            dns.answers.iter_mut().chain(&mut dns.authorities).for_each(&mut *edit);
         }
         if let Some(tls) = &mut self.tls {
             tls.problems.iter_mut().for_each(|problem| edit(&mut problem.detail));

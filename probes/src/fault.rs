@@ -253,6 +253,75 @@ faults! {
     }
 }
 
+faults! {
+    /// Why datagrams could not be exchanged: what the kernel said, or an ICMP message about one that was sent.
+    pub enum Datagram {
+        /// The socket could not be opened.
+        Socket = "udp.socket", Agent;
+        /// The socket could not be bound to its source address or interface.
+        Bind = "udp.bind", Agent;
+        /// The port is closed (ICMP port unreachable).
+        PortUnreachable = "udp.port_unreachable", Target;
+        /// The host cannot be reached (ICMP host unreachable, or nobody answers for its address on the link).
+        HostUnreachable = "udp.host_unreachable", Path;
+        /// No route leads to the network (ICMP network unreachable, or none of this host's routes).
+        NetworkUnreachable = "udp.network_unreachable", Path;
+        /// A router or firewall says that it does not let the datagram through (ICMP administratively prohibited).
+        Prohibited = "udp.prohibited", Path;
+        /// The datagram went round in circles or too far (ICMP time exceeded).
+        TimeExceeded = "udp.time_exceeded", Path;
+        /// Another ICMP message came about the datagram.
+        Icmp = "udp.icmp", Path;
+        /// The datagram is larger than UDP or the path can carry (EMSGSIZE).
+        TooLarge = "udp.too_large", Task;
+        /// This host's own routes or firewall forbid it (EACCES, EPERM).
+        Forbidden = "udp.forbidden", Agent;
+        /// The kernel reported another error.
+        Other = "udp.other", Agent;
+    }
+}
+
+/// What can go wrong between a host and the addresses that may be contacted.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Addressing {
+    /// The address policy said no.
+    Policy(Policy),
+    /// The name lookup failed.
+    Resolve(Resolve),
+}
+
+named_by_parts!(Addressing: Policy, Resolve);
+
+impl Addressing {
+    /// Every such fault.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let policy = Policy::ALL.iter().copied().map(Self::Policy);
+        policy.chain(Resolve::ALL.iter().copied().map(Self::Resolve)).collect()
+    }
+}
+
+impl From<Addressing> for Fault {
+    fn from(fault: Addressing) -> Self {
+        match fault {
+            Addressing::Policy(cause) => Self::Policy(cause),
+            Addressing::Resolve(cause) => Self::Resolve(cause),
+        }
+    }
+}
+
+impl From<Policy> for Addressing {
+    fn from(cause: Policy) -> Self {
+        Self::Policy(cause)
+    }
+}
+
+impl From<Resolve> for Addressing {
+    fn from(cause: Resolve) -> Self {
+        Self::Resolve(cause)
+    }
+}
+
 /// Everything that can go wrong below a protocol.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Fault {

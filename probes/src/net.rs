@@ -13,9 +13,12 @@ pub mod verdict;
 
 pub(crate) mod connect;
 pub(crate) mod icmp;
+pub(crate) mod message;
+pub(crate) mod records;
 pub(crate) mod stream;
 mod sys;
 pub(crate) mod transcript;
+pub(crate) mod udp;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};

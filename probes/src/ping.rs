@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::address::Endpoint;
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
+use crate::evidence::Icmp;
 use crate::fault::{self, Failure, faults, named_by_parts};
 use crate::net::Attempt;
 use crate::net::connect::kernel_words;
@@ -151,11 +152,11 @@ impl Check for Ping {
         let series = attempt.series(target, self.requests()).map_err(not_open)?;
         let tally = self.exchange(attempt, series).await;
         attempt.leave(Phase::Rtt, begun);
-        let icmp = figures::of(&tally);
+        let (echoes, errors) = figures::of(&tally);
         attempt.evidence.truncated |= tally.left_out;
-        let verdict = self.judge(target, &tally, &icmp);
-        attempt.warnings.extend(self.warning(&icmp));
-        attempt.evidence.icmp = Some(icmp);
+        let verdict = self.judge(target, &tally, &echoes);
+        attempt.warnings.extend(self.warning(&echoes));
+        attempt.evidence.icmp = Some(Icmp { echoes: Some(echoes), errors });
         verdict
     }
 

@@ -2,6 +2,7 @@
 
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
+use crate::dns::Dns;
 use crate::fault::{Named as _, Side};
 use crate::http::Http;
 use crate::net::{Conditions, Host};
@@ -10,6 +11,7 @@ use crate::ping::Ping;
 use crate::pop3::Pop3;
 use crate::smtp::Smtp;
 use crate::tcp::Tcp;
+use crate::udp::Udp;
 
 /// What a task probes, of whatever protocol.
 #[derive(Debug)]
@@ -20,6 +22,10 @@ pub enum Spec {
     Ping(Ping),
     /// TCP.
     Tcp(Tcp),
+    /// UDP.
+    Udp(Udp),
+    /// DNS.
+    Dns(Box<Dns>),
     /// SMTP.
     Smtp(Smtp),
     /// POP3.
@@ -43,8 +49,8 @@ pub struct Reported {
 
 impl Spec {
     /// The protocols that can be probed.
-    pub const PROTOCOLS: [Protocol; 5] =
-        [Http::PROTOCOL, Ping::PROTOCOL, Tcp::PROTOCOL, Smtp::PROTOCOL, Pop3::PROTOCOL];
+    pub const PROTOCOLS: [Protocol; 7] =
+        [Http::PROTOCOL, Ping::PROTOCOL, Tcp::PROTOCOL, Udp::PROTOCOL, Dns::PROTOCOL, Smtp::PROTOCOL, Pop3::PROTOCOL];
 
     /// The protocol.
     #[must_use]
@@ -53,6 +59,8 @@ impl Spec {
             Self::Http(_) => Http::PROTOCOL,
             Self::Ping(_) => Ping::PROTOCOL,
             Self::Tcp(_) => Tcp::PROTOCOL,
+            Self::Udp(_) => Udp::PROTOCOL,
+            Self::Dns(_) => Dns::PROTOCOL,
             Self::Smtp(_) => Smtp::PROTOCOL,
             Self::Pop3(_) => Pop3::PROTOCOL,
         }
@@ -64,6 +72,8 @@ impl Spec {
             Self::Http(check) => perform(check.as_ref(), identity, host, conditions).await,
             Self::Ping(check) => perform(check, identity, host, conditions).await,
             Self::Tcp(check) => perform(check, identity, host, conditions).await,
+            Self::Udp(check) => perform(check, identity, host, conditions).await,
+            Self::Dns(check) => perform(check.as_ref(), identity, host, conditions).await,
             Self::Smtp(check) => perform(check, identity, host, conditions).await,
             Self::Pop3(check) => perform(check, identity, host, conditions).await,
         }
@@ -75,6 +85,8 @@ impl Spec {
         let mut all = faults_of::<Http>();
         all.extend(faults_of::<Ping>());
         all.extend(faults_of::<Tcp>());
+        all.extend(faults_of::<Udp>());
+        all.extend(faults_of::<Dns>());
         all.extend(faults_of::<Smtp>());
         all.extend(faults_of::<Pop3>());
         all

@@ -41,9 +41,9 @@ pub(super) fn line(outcome: &Outcome) -> String {
     let text = printable(&format!("{word} - {} {code}{words}", outcome.task)).replace('|', "/");
     let mut data = vec![format!("time={:.6}s;;;0", outcome.duration.as_secs_f64())];
     data.extend(outcome.phases.iter().map(|(phase, time)| format!("{}={}ms;;;0", phase.name(), milliseconds(time))));
-    if let Some(icmp) = &outcome.evidence.icmp {
-        data.extend(icmp.rtt.map(|rtt| format!("rta={}ms;;;0", milliseconds(rtt.avg))));
-        data.push(format!("pl={:.2}%;;;0;100", icmp.loss * 100.0));
+    if let Some(echoes) = outcome.evidence.icmp.as_ref().and_then(|icmp| icmp.echoes.as_ref()) {
+        data.extend(echoes.rtt.map(|rtt| format!("rta={}ms;;;0", milliseconds(rtt.avg))));
+        data.push(format!("pl={:.2}%;;;0;100", echoes.loss * 100.0));
     }
     format!("{text} | {}\n", data.join(" "))
 }

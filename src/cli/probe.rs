@@ -79,15 +79,18 @@ fn task_of_url(url: &str) -> Result<Source, Problems> {
         Some("http" | "https") => "http",
         Some("ping") => "ping",
         Some("tcp") => "tcp",
+        Some("udp") => "udp",
+        Some("dns") => "dns",
         Some("smtp" | "smtps") => "smtp",
         Some("pop3" | "pop3s") => "pop3",
-        Some(scheme @ ("udp" | "dns" | "ftp" | "ftps")) => {
+        Some(scheme @ ("ftp" | "ftps")) => {
             let message = format!("this version of the agent does not probe {scheme}:// yet");
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }
         _ => {
-            let message =
-                format!("`{url}` is no URL that can be probed; write http://, https://, ping:// or tcp://host:port");
+            let message = format!(
+                "`{url}` is no URL that can be probed; write one such as http://host/, tcp://host:port or ping://host"
+            );
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }
     };

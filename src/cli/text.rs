@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use probes::evidence::{Evidence, Icmp, IcmpError};
+use probes::evidence::{Dns, Echoes, Evidence, Icmp, IcmpError};
 use probes::outcome::{Outcome, Verdict};
 use probes::phases::{Phases, milliseconds};
 
@@ -111,15 +111,35 @@ fn cells(share: f64) -> usize {
     (share.clamp(0.0, 1.0) * WATERFALL as f64).round() as usize
 }
 
+/// What was asked, what the server said to it in one line, and how often it was asked if that was not once.
+fn question(dns: &Dns) -> String {
+    let rcode = dns.rcode.as_deref().unwrap_or("no answer");
+    let record_type = dns.record_type.as_ref().map(|it| format!(" {it}")).unwrap_or_default();
+    let mut text = format!("{}{record_type}: {rcode}", dns.name);
+    if dns.record_type.is_some() && !dns.flags.is_empty() {
+        text.push_str(&format!(" ({})", dns.flags.join(" ")));
+    }
+    if dns.truncated {
+        text.push_str(", truncated over UDP");
+    }
+    if let Some(queries) = dns.queries.filter(|queries| *queries > 1) {
+        text.push_str(&format!(", after {queries} queries"));
+    }
+    if let Some(ignored) = dns.ignored {
+        let count = ignored.id.saturating_add(ignored.question).saturating_add(ignored.query);
+        text.push_str(&format!(", {count} foreign messages passed over"));
+    }
+    text
+}
+
 fn evidence(evidence: &Evidence) -> String {
     let mut lines = Vec::new();
     for address in &evidence.addresses {
         lines.push(("address", format!("{}  {}", address.ip, address.cause.unwrap_or("connected"))));
     }
     if let Some(dns) = &evidence.dns {
-        let rcode = dns.rcode.as_deref().unwrap_or("no answer");
-        lines.push(("dns", format!("{}: {rcode}", dns.name)));
-        lines.extend(dns.answers.iter().map(|answer| ("dns", answer.clone())));
+        lines.push(("dns", question(dns)));
+        lines.extend(dns.answers.iter().chain(&dns.authorities).map(|record| ("dns", record.clone())));
         lines.extend(dns.servers.iter().map(|server| ("server", format!("{}  {}", server.server, server.result))));
     }
     for (index, hop) in evidence.hops.iter().enumerate() {
@@ -170,27 +190,32 @@ fn evidence(evidence: &Evidence) -> String {
 
 /// A series of echo requests, as ping(8) sums it up.
 fn icmp(icmp: &Icmp) -> Vec<(&'static str, String)> {
-    let Icmp { sent, received, .. } = icmp;
-    let loss = (icmp.loss * 10_000.0).round() / 100.0;
+    let mut lines: Vec<_> = icmp.echoes.iter().flat_map(echoes).collect();
+    lines.extend(icmp.errors.iter().map(|error| ("error", icmp_error(error))));
+    lines
+}
+
+fn echoes(echoes: &Echoes) -> Vec<(&'static str, String)> {
+    let Echoes { sent, received, .. } = echoes;
+    let loss = (echoes.loss * 10_000.0).round() / 100.0;
     let mut counts = format!("{sent} sent, {received} received, {loss} % loss");
     let more = [
-        (icmp.unsent, "could not be sent"),
-        (icmp.duplicates as usize, "duplicates"),
-        (icmp.late as usize, "late"),
-        (icmp.corrupted as usize, "corrupted"),
+        (echoes.unsent, "could not be sent"),
+        (echoes.duplicates as usize, "duplicates"),
+        (echoes.late as usize, "late"),
+        (echoes.corrupted as usize, "corrupted"),
     ];
     for (count, words) in more.iter().filter(|(count, _)| *count > 0) {
         counts.push_str(&format!(", {count} {words}"));
     }
     let mut lines = vec![("icmp", counts)];
-    if let Some(rtt) = &icmp.rtt {
+    if let Some(rtt) = &echoes.rtt {
         let [min, avg, max, stddev] = [rtt.min, rtt.avg, rtt.max, rtt.stddev].map(milliseconds);
-        let jitter = icmp.jitter.map(|jitter| format!(", jitter {} ms", milliseconds(jitter))).unwrap_or_default();
+        let jitter = echoes.jitter.map(|jitter| format!(", jitter {} ms", milliseconds(jitter))).unwrap_or_default();
         lines.push(("times", format!("min {min} ms, avg {avg} ms, max {max} ms, stddev {stddev} ms{jitter}")));
     }
-    let others = icmp.other_addresses.iter();
+    let others = echoes.other_addresses.iter();
     lines.extend(others.map(|(address, count)| ("other", format!("{count} replies from {address}"))));
-    lines.extend(icmp.errors.iter().map(|error| ("error", icmp_error(error))));
     lines
 }
 

@@ -188,8 +188,39 @@ async fn a_url_instead_of_a_file() {
         ("url-without-scheme", "shop.example.com"),
         ("url-without-host", "http:///x"),
         ("url-without-port", "tcp://mail.example.com"),
+        ("url-of-dns-without-name", "dns://192.0.2.53/?type=A"),
     ];
     for (name, url) in urls {
         snapshot("results", name, &words(&["probe", url]).await);
+    }
+}
+
+/// A name server whose answer is not the expected one: the records, the flags, and with `-v` the conversation.
+#[tokio::test]
+async fn an_answer_that_differs() {
+    let scene = scene(
+        r#"
+server = { kind = "dns", zone = { "shop.test" = { records = ['shop.test CNAME www.shop.test.', 'www.shop.test A 192.0.2.8'] } } }
+[[task]]
+name = "shop"
+target = "shop.test"
+[task.dns]
+server = "{addr}"
+expect = ["192.0.2.7"]
+"#,
+    )
+    .await;
+    for format in ["text", "json", "nagios"] {
+        snapshot("results", format!("dns-{format}"), &probed(&scene, &["--format", format]).await);
+    }
+    snapshot("results", "dns-conversation", &probed(&scene, &["-v", "--format", "nagios"]).await);
+}
+
+/// A closed UDP port: who said so, and how.
+#[tokio::test]
+async fn a_refused_datagram() {
+    let scene = scene(&REFUSED.replace("[task.tcp]", "[task.udp]\nsend = \"ping\"\nexpect = \"pong\"")).await;
+    for format in ["text", "json"] {
+        snapshot("results", format!("udp-{format}"), &probed(&scene, &["--format", format]).await);
     }
 }

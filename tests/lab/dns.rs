@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use bytes::Bytes;
-use hickory_proto::op::{Message, MessageType, Query, ResponseCode};
-use hickory_proto::rr::rdata::CNAME;
+use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
+use hickory_proto::rr::rdata::{CNAME, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
 
-use super::script::Span;
+use super::records;
+use super::script::{Span, from_hex};
 use super::wire::Record as Heard;
 
 /// What a name server knows, name by name; a name it does not know is NXDOMAIN.
@@ -39,6 +41,27 @@ pub struct Answer {
     rcode: Option<Rcode>,
     /// The rcode for AAAA alone.
     aaaa_rcode: Option<Rcode>,
+    /// The rcode by its number, where it has no name here; above 15 it goes with EDNS.
+    rcode_number: Option<u16>,
+    /// What is answered to a question of any type, in the order given, whoever owns it.
+    #[serde(default)]
+    records: Vec<String>,
+    /// The records of the authority section.
+    #[serde(default)]
+    authorities: Vec<String>,
+    /// A TXT record of so many strings of 255 letters.
+    text_strings: Option<usize>,
+    /// The flags `aa`, `ad`, `cd`.
+    #[serde(default)]
+    flags: Vec<String>,
+    /// The whole message as hex pairs, but for its id.
+    raw: Option<String>,
+    /// The server knows no EDNS and says FORMERR to it.
+    #[serde(default)]
+    no_edns: bool,
+    /// So many queries get no answer, before the first that does.
+    #[serde(default)]
+    lost: u32,
     /// How long it takes.
     delay: Option<Span>,
     /// What goes wrong.
@@ -77,6 +100,22 @@ enum Wrong {
     Truncated,
     /// Truncated over UDP; TCP ends without an answer.
     TruncatedThenEnd,
+    /// Truncated over UDP; TCP is silent.
+    TruncatedThenSilence,
+    /// Truncated over UDP; TCP is reset.
+    TruncatedThenReset,
+    /// Truncated over UDP; TCP ends in the middle of the answer.
+    TruncatedThenHalf,
+    /// Truncated over UDP; TCP stops in the middle of the answer.
+    TruncatedThenStall,
+    /// Truncated over UDP; what comes over TCP cannot be read.
+    TruncatedThenGarbage,
+    /// Truncated over UDP; over TCP the answer has another id.
+    TruncatedThenId,
+    /// Truncated over UDP, over TCP and wherever else it is asked for.
+    TruncatedEverywhere,
+    /// Answers with another id come without end.
+    IdFlood,
     /// TCP ends without an answer.
     End,
     /// TCP ends in the middle of the answer.
@@ -97,12 +136,13 @@ pub struct NameServer {
     zone: Zone,
     status: Option<u16>,
     heard: Heard,
+    asked: AtomicU32,
 }
 
 impl NameServer {
     /// A name server that knows a zone; over HTTPS it may answer everything with a status.
     pub fn new(zone: Zone, status: Option<u16>, heard: Heard) -> Arc<Self> {
-        Arc::new(Self { zone, status, heard })
+        Arc::new(Self { zone, status, heard, asked: AtomicU32::new(0) })
     }
 
     /// Answers on both sockets until dropped.
@@ -139,12 +179,22 @@ impl NameServer {
         for message in self.answers(query, Way::Udp).await {
             let _ = socket.send_to(&message, from).await;
         }
+        while self.wrong(query) == Some(Wrong::IdFlood) {
+            for message in self.answers(query, Way::Udp).await {
+                let _ = socket.send_to(&message, from).await;
+            }
+        }
     }
 
     async fn serve_tcp(self: Arc<Self>, listener: TcpListener) {
-        while let Ok((stream, _)) = listener.accept().await {
+        while let Ok((mut stream, _)) = listener.accept().await {
             let server = Arc::clone(&self);
-            tokio::spawn(async move { server.serve_stream::<TcpStream>(stream, Way::Tcp).await });
+            tokio::spawn(async move {
+                let ended = server.serve_stream(&mut stream, Way::Tcp).await;
+                if ended.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
+                    let _ = stream.set_zero_linger();
+                }
+            });
         }
     }
 
@@ -155,17 +205,23 @@ impl NameServer {
             let mut query = vec![0; length.into()];
             stream.read_exact(&mut query).await?;
             let wrong = self.wrong(&query);
-            if matches!(wrong, Some(Wrong::End | Wrong::TruncatedThenEnd)) {
-                return stream.shutdown().await;
+            match wrong {
+                Some(Wrong::End | Wrong::TruncatedThenEnd) => return stream.shutdown().await,
+                Some(Wrong::TruncatedThenReset) => return Err(io::ErrorKind::ConnectionReset.into()),
+                Some(Wrong::TruncatedThenSilence) => std::future::pending().await,
+                _ => {}
             }
             for message in self.answers(&query, way).await {
                 let length = u16::try_from(message.len()).map_err(io::Error::other)?;
-                let half = if wrong == Some(Wrong::Half) { message.len() / 2 } else { message.len() };
+                let halved = matches!(wrong, Some(Wrong::Half | Wrong::TruncatedThenHalf | Wrong::TruncatedThenStall));
+                let half = if halved { message.len() / 2 } else { message.len() };
                 stream.write_all(&[&length.to_be_bytes(), &message[..half]].concat()).await?;
                 stream.flush().await?;
             }
-            if wrong == Some(Wrong::Half) {
-                return stream.shutdown().await;
+            match wrong {
+                Some(Wrong::Half | Wrong::TruncatedThenHalf) => return stream.shutdown().await,
+                Some(Wrong::TruncatedThenStall) => std::future::pending().await,
+                _ => {}
             }
         }
     }
@@ -205,22 +261,39 @@ impl NameServer {
         if let Some(Span(delay)) = known.and_then(|answer| answer.delay) {
             tokio::time::sleep(delay).await;
         }
+        if let Some(known) = known {
+            if self.asked.fetch_add(1, Ordering::Relaxed) < known.lost {
+                return Vec::new();
+            }
+            if known.no_edns && message.edns.is_some() {
+                let refused = Message::error_msg(message.metadata.id, message.metadata.op_code, ResponseCode::FormErr);
+                return refused.to_vec().into_iter().collect();
+            }
+            if let Some(raw) = known.raw.as_deref().and_then(|raw| from_hex(raw).ok()) {
+                return vec![[&message.metadata.id.to_be_bytes(), raw.as_slice()].concat()];
+            }
+        }
         let right = self.right(&message, question);
+        let cut = |right: Message| {
+            let mut cut = right.truncate();
+            cut.metadata.truncation = true;
+            cut
+        };
         let messages = match known.and_then(|answer| answer.wrong) {
             Some(Wrong::Silence) => Vec::new(),
             Some(Wrong::Garbage) => return vec![garbage(&message)],
-            Some(Wrong::Id) => vec![with_other_id(right)],
+            Some(Wrong::TruncatedThenGarbage) if way == Way::Tcp => return vec![garbage(&message)],
+            Some(Wrong::TruncatedThenId) if way == Way::Tcp => vec![with_other_id(right)],
+            Some(Wrong::TruncatedEverywhere) => vec![cut(right)],
+            Some(Wrong::Id | Wrong::IdFlood) => vec![with_other_id(right)],
             Some(Wrong::IdFirst) => vec![with_other_id(elsewhere(right.clone(), question)), right],
             Some(Wrong::Question) => vec![with_other_question(right)],
             Some(Wrong::QuestionFirst) => vec![with_other_question(elsewhere(right.clone(), question)), right],
             Some(Wrong::Echo) => vec![message],
-            Some(Wrong::Truncated | Wrong::TruncatedThenEnd) if way == Way::Udp => {
-                let mut cut = right.truncate();
-                cut.metadata.truncation = true;
-                vec![cut]
-            }
-            // The rest goes wrong elsewhere, or not at all.
-            None | Some(Wrong::Truncated | Wrong::TruncatedThenEnd | Wrong::End | Wrong::Half) => vec![right],
+            None | Some(Wrong::End | Wrong::Half) => vec![right],
+            // The others are truncated over UDP, and go wrong elsewhere or not at all.
+            Some(_) if way == Way::Udp => vec![cut(right)],
+            Some(_) => vec![right],
         };
         messages.iter().filter_map(|message| message.to_vec().ok()).collect()
     }
@@ -244,6 +317,7 @@ impl NameServer {
             return answer;
         }
         answer.add_answers(self.records(question.name.clone(), question.query_type));
+        script(known, question, &mut answer);
         answer
     }
 
@@ -257,6 +331,29 @@ impl NameServer {
             records.extend(self.records(alias, wanted));
         }
         records
+    }
+}
+
+/// What the zone says of an answer word by word.
+fn script(known: &Answer, question: &Query, answer: &mut Message) {
+    let lines = |lines: &[String]| -> Vec<Record> {
+        let record = |line: &String| records::record(line).unwrap_or_else(|error| panic!("{error}"));
+        lines.iter().map(record).collect()
+    };
+    answer.add_answers(lines(&known.records));
+    answer.add_authorities(lines(&known.authorities));
+    if let Some(count) = known.text_strings {
+        let strings = vec![[b'x'; 255].as_slice(); count];
+        answer.add_answer(Record::from_rdata(question.name.clone(), 60, RData::TXT(TXT::from_bytes(strings))));
+    }
+    answer.metadata.authoritative = known.flags.iter().any(|flag| flag == "aa");
+    answer.metadata.authentic_data = known.flags.iter().any(|flag| flag == "ad");
+    answer.metadata.checking_disabled = known.flags.iter().any(|flag| flag == "cd");
+    if let Some(number) = known.rcode_number {
+        answer.metadata.response_code = number.into();
+        if number > 15 {
+            answer.set_edns(Edns::new());
+        }
     }
 }
 

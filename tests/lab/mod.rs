@@ -15,6 +15,7 @@ pub mod case; //         the case file
 pub mod catalogue; //    the rows that need a case
 pub mod certificates; // certificates, each with one defect
 pub mod checks; //       tests of the lab itself, and of the case files as a whole
+pub mod datagrams; //    a scripted UDP peer
 pub mod dns; //          name servers that answer by script
 pub mod frames; //       HTTP/2 by hand
 pub mod harness; //      finds, runs and reports the tests
@@ -23,6 +24,7 @@ pub mod judge; //        compares a result with what the case expects
 pub mod namespace; //    a network of one's own, for routes and filters
 pub mod peer; //         a listening peer and what it heard
 pub mod places; //       `{addr}` and its like in a case file
+pub mod records; //      what name servers answer, as case files write it
 pub mod scene; //        a case with its peers up
 pub mod script; //       what a peer does, step by step
 pub mod stage; //        one case from its text to its verdict

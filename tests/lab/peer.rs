@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{authority, pem};
+use super::datagrams;
 use super::dns::{NameServer, Zone};
 use super::icmp;
 use super::places::Places;
@@ -56,7 +57,9 @@ enum Kind {
     /// A scripted TCP peer.
     #[default]
     Tcp,
-    /// A port on which nothing listens, kept so.
+    /// A scripted UDP peer.
+    Udp,
+    /// A port on which nothing listens, kept so, over TCP and UDP.
     Closed,
     /// A port that does not answer: its queue is full.
     Stuck,
@@ -105,7 +108,8 @@ impl Spec {
 /// Sockets of a peer that do not answer yet.
 enum Sockets {
     Tcp(TcpListener),
-    Closed { _socket: TcpSocket },
+    Udp(UdpSocket),
+    Closed { _socket: TcpSocket, _deaf: UdpSocket },
     Stuck { _listener: TcpListener, _queue: Vec<TcpStream> },
     Dns { udp: UdpSocket, tcp: TcpListener },
     UdpOnly { udp: UdpSocket, closed: TcpSocket },
@@ -163,6 +167,9 @@ impl Peers {
         match sockets {
             Sockets::Tcp(listener) => {
                 self.tasks.spawn(accept(listener, spec.clone(), acceptor, log));
+            }
+            Sockets::Udp(socket) => {
+                self.tasks.spawn(datagrams::play(socket, spec.script.clone(), log));
             }
             Sockets::Dns { udp, tcp } => {
                 let server = name_server(spec, &log);
@@ -246,12 +253,20 @@ async fn listen(place: &Where, port: u16) -> io::Result<(Sockets, SocketAddr)> {
             let address = listener.local_addr()?;
             Ok((Sockets::Tcp(listener), address))
         }
+        Kind::Udp => {
+            let socket = UdpSocket::bind(wanted).await?;
+            let address = socket.local_addr()?;
+            Ok((Sockets::Udp(socket), address))
+        }
         Kind::Closed => {
             // Bound and not listening: the kernel answers RST, and nobody else gets the port.
             let socket = socket_for(wanted)?;
             socket.bind(wanted)?;
             let address = socket.local_addr()?;
-            Ok((Sockets::Closed { _socket: socket }, address))
+            // Connected to itself, it takes from nobody else: the kernel answers with ICMP.
+            let deaf = UdpSocket::bind(address).await?;
+            deaf.connect(address).await?;
+            Ok((Sockets::Closed { _socket: socket, _deaf: deaf }, address))
         }
         Kind::Stuck => {
             let socket = socket_for(wanted)?;

@@ -116,7 +116,8 @@ fn same_place(peer: SocketAddr, address: SocketAddr) -> bool {
     peer.port() == address.port() && (peer.ip() == address.ip() || address.ip().is_unspecified())
 }
 
-fn bind(socket: &Socket, host: &Host, address: SocketAddr, source_ip: Option<IpAddr>) -> io::Result<()> {
+/// Binds a socket to the interface and the source address that task and host give for the family of `address`.
+pub(super) fn bind(socket: &Socket, host: &Host, address: SocketAddr, source_ip: Option<IpAddr>) -> io::Result<()> {
     if let Some(interface) = &host.interface {
         socket.bind_device(Some(interface.as_bytes()))?;
     }

@@ -10,12 +10,14 @@ mod message;
 mod series;
 mod socket;
 
+use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use crate::net::{Attempt, connect};
+use crate::net::{Attempt, connect, sys};
 pub(crate) use line::Lines;
-use message::Family;
+pub(crate) use message::{Error, Family};
 pub(crate) use series::{Fate, Refusal, Series, Tally};
 pub(crate) use socket::NotOpen;
 
@@ -30,6 +32,29 @@ pub(crate) struct Requests {
     pub(crate) dont_fragment: bool,
     /// How long after its sending each may be answered.
     pub(crate) wait: Duration,
+}
+
+/// Has the kernel keep what ICMP says of what is sent from this socket (`IP_RECVERR`, ip(7)).
+pub(crate) fn keep_errors(socket: &impl AsRawFd, family: Family) -> io::Result<()> {
+    let (level, name) = match family {
+        Family::V4 => (libc::IPPROTO_IP, libc::IP_RECVERR),
+        Family::V6 => (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
+    };
+    sys::set_option(socket, level, name, &1_i32.to_ne_bytes())
+}
+
+/// Takes the oldest ICMP error that the kernel keeps for this socket, and who sent it. What the kernel itself has to say
+/// of a datagram is kept there too, and passed over.
+pub(crate) fn take_error(socket: &impl AsRawFd) -> Option<(Error, IpAddr)> {
+    let (mut control, mut address) = ([0; control::ROOM], [0; sys::ADDRESS_ROOM]);
+    loop {
+        // What the error is about is known: nothing else is sent from there.
+        let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
+        let filled = sys::receive(socket, &mut [], &mut control, &mut address, flags).ok()?;
+        if let Some(error) = control::error(&control[..filled.control]) {
+            return Some(error);
+        }
+    }
 }
 
 impl Attempt<'_> {

@@ -21,7 +21,7 @@ use hickory_resolver::Hosts;
 
 use crate::address::{Endpoint, Host, words};
 use crate::evidence;
-use crate::fault::{Failure, Fault, Named, Policy, Resolve};
+use crate::fault::{Addressing, Failure, Fault, Named, Policy, Resolve};
 use crate::net::Attempt;
 use crate::net::verdict::Anchors;
 use crate::phases::Phase;
@@ -230,6 +230,11 @@ fn address_of(data: &RData) -> Option<IpAddr> {
 impl Attempt<'_> {
     /// The addresses of an endpoint that may be contacted, in the order in which to try them; never none.
     pub(crate) async fn resolve(&mut self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure> {
+        self.addresses_of(endpoint).await.map_err(|failure| failure.map(Fault::from))
+    }
+
+    /// The same for a protocol that has no connections, whose faults are fewer.
+    pub(crate) async fn addresses_of(&mut self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure<Addressing>> {
         let addresses = match &endpoint.host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => {
@@ -246,7 +251,11 @@ impl Attempt<'_> {
     }
 
     /// Drops what the policy forbids; a forbidden address among good ones is skipped and noted.
-    fn permit(&mut self, endpoint: &Endpoint, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failure> {
+    fn permit(
+        &mut self,
+        endpoint: &Endpoint,
+        addresses: Vec<SocketAddr>,
+    ) -> Result<Vec<SocketAddr>, Failure<Addressing>> {
         let mut reason = None;
         let mut permitted = Vec::with_capacity(addresses.len());
         for address in addresses {
@@ -270,7 +279,7 @@ impl Attempt<'_> {
     }
 
     /// Looks a name up; the answer of every server asked goes into the evidence.
-    async fn look_up(&mut self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, Failure> {
+    async fn look_up(&mut self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, Failure<Addressing>> {
         let settings = &self.conditions.resolver;
         if let Some(fixed) = settings.hosts.get(name.trim_end_matches('.')) {
             return fixed_addresses(name, fixed, settings.family);
@@ -284,7 +293,7 @@ impl Attempt<'_> {
     }
 }
 
-fn fixed_addresses(name: &str, fixed: &[IpAddr], family: Family) -> Result<Vec<IpAddr>, Failure> {
+fn fixed_addresses(name: &str, fixed: &[IpAddr], family: Family) -> Result<Vec<IpAddr>, Failure<Addressing>> {
     let usable: Vec<_> = fixed.iter().copied().filter(|address| family.takes(*address)).collect();
     if usable.is_empty() {
         let detail = format!("{name} has no address of the wanted family in the hosts of the task");
@@ -306,7 +315,7 @@ impl Trouble {
         Self { fault, detail: detail.into(), errno: None }
     }
 
-    fn failure(self, name: &str) -> Failure<Fault> {
+    fn failure(self, name: &str) -> Failure<Addressing> {
         let detail = format!("{name}: {}", self.detail);
         Failure::new(self.fault, detail).with_errno(self.errno)
     }

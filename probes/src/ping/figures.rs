@@ -5,14 +5,14 @@ use std::io;
 use std::time::Duration;
 
 use super::errors;
-use crate::evidence::{Icmp, IcmpError, Rtt};
+use crate::evidence::{Echoes, IcmpError, Rtt};
 use crate::net::connect::kernel_words;
 use crate::net::icmp::{Fate, Refusal, Tally};
 
-pub(super) fn of(tally: &Tally) -> Icmp {
+pub(super) fn of(tally: &Tally) -> (Echoes, Vec<IcmpError>) {
     let unsent: Vec<i32> = tally.fates.iter().filter_map(errno).collect();
     let times: Vec<Duration> = tally.fates.iter().filter_map(time).collect();
-    Icmp {
+    let echoes = Echoes {
         sent: tally.fates.len() - unsent.len(),
         unsent: unsent.len(),
         received: times.len(),
@@ -23,8 +23,9 @@ pub(super) fn of(tally: &Tally) -> Icmp {
         late: tally.late,
         corrupted: tally.corrupted,
         other_addresses: tally.others.clone(),
-        errors: tally.refusals.iter().map(refused).chain(kernel_errors(&unsent)).collect(),
-    }
+    };
+    let errors = tally.refusals.iter().map(refused).chain(kernel_errors(&unsent)).collect();
+    (echoes, errors)
 }
 
 /// The error number of a request that could not be sent.
@@ -112,19 +113,19 @@ mod tests {
             Fate::Unsent(libc::EPERM),
             Fate::Answered(ms(30)),
         ];
-        let icmp = of(&Tally { fates, ..Tally::default() });
+        let (icmp, errors) = of(&Tally { fates, ..Tally::default() });
         assert_eq!((icmp.sent, icmp.unsent, icmp.received), (4, 1, 3));
         assert!((icmp.loss - 0.4).abs() < 1e-9, "{}", icmp.loss);
         let rtt = icmp.rtt.expect("there were replies");
         assert_eq!((rtt.min, rtt.avg, rtt.max, icmp.jitter), (ms(10), ms(20), ms(30), Some(ms(10))));
         assert_eq!(rtt.stddev.as_micros(), 8_164);
-        assert_eq!(icmp.errors.len(), 1);
+        assert_eq!(errors.len(), 1);
     }
 
     #[test]
     fn no_reply_has_no_times() {
-        let icmp = of(&Tally { fates: vec![Fate::Open], ..Tally::default() });
+        let (icmp, _) = of(&Tally { fates: vec![Fate::Open], ..Tally::default() });
         assert!(icmp.rtt.is_none() && icmp.jitter.is_none());
-        assert_eq!(of(&Tally::default()).loss.to_bits(), 0);
+        assert_eq!(of(&Tally::default()).0.loss.to_bits(), 0);
     }
 }

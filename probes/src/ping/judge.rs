@@ -5,57 +5,57 @@ use std::net::IpAddr;
 use super::figures::errno;
 use super::{Fault, Limit, Ping, Refused, Silent, errors};
 use crate::codes::Code;
-use crate::evidence::Icmp;
+use crate::evidence::Echoes;
 use crate::fault::Failure;
 use crate::net::icmp::{Fate, Tally};
 
 impl Ping {
     /// The verdict: replies, then nothing sent, then errors only, then silence.
-    pub(super) fn judge(&self, target: IpAddr, tally: &Tally, icmp: &Icmp) -> Result<Code, Failure<Fault>> {
-        if icmp.received > 0 {
-            return self.judge_loss(target, icmp);
+    pub(super) fn judge(&self, target: IpAddr, tally: &Tally, echoes: &Echoes) -> Result<Code, Failure<Fault>> {
+        if echoes.received > 0 {
+            return self.judge_loss(target, echoes);
         }
         let refusals: Vec<_> = tally.fates.iter().filter_map(refused).collect();
-        if icmp.sent == 0 && icmp.unsent > 0 {
+        if echoes.sent == 0 && echoes.unsent > 0 {
             return Err(unsent(target, tally));
         }
-        if icmp.sent > 0 && refusals.len() == icmp.sent {
-            return Err(all_refused(target, icmp, &refusals));
+        if echoes.sent > 0 && refusals.len() == echoes.sent {
+            return Err(all_refused(target, echoes, &refusals));
         }
-        Err(self.silence(target, icmp, refusals.len()))
+        Err(self.silence(target, echoes, refusals.len()))
     }
 
-    fn judge_loss(&self, target: IpAddr, icmp: &Icmp) -> Result<Code, Failure<Fault>> {
-        if icmp.loss > self.max_loss {
-            let detail = format!("{} from {target}, and max_loss is {}", lost(icmp), percent(self.max_loss));
+    fn judge_loss(&self, target: IpAddr, echoes: &Echoes) -> Result<Code, Failure<Fault>> {
+        if echoes.loss > self.max_loss {
+            let detail = format!("{} from {target}, and max_loss is {}", lost(echoes), percent(self.max_loss));
             return Err(Failure::new(Fault::Limit(Limit::Loss), detail));
         }
         Ok(Code::success())
     }
 
     /// What a successful run has to say about its loss.
-    pub(super) fn warning(&self, icmp: &Icmp) -> Option<String> {
-        let limit = self.warn_loss.filter(|limit| icmp.loss > *limit)?;
-        Some(format!("{}, more than warn_loss ({})", lost(icmp), percent(limit)))
+    pub(super) fn warning(&self, echoes: &Echoes) -> Option<String> {
+        let limit = self.warn_loss.filter(|limit| echoes.loss > *limit)?;
+        Some(format!("{}, more than warn_loss ({})", lost(echoes), percent(limit)))
     }
 
-    fn silence(&self, target: IpAddr, icmp: &Icmp, refused: usize) -> Failure<Fault> {
-        let others = icmp.other_addresses.values().sum::<u32>();
-        let fault = match (icmp.corrupted, others, icmp.late) {
+    fn silence(&self, target: IpAddr, echoes: &Echoes, refused: usize) -> Failure<Fault> {
+        let others = echoes.other_addresses.values().sum::<u32>();
+        let fault = match (echoes.corrupted, others, echoes.late) {
             (1.., ..) => Silent::Corrupted,
             (0, 1.., _) => Silent::OtherAddress,
             (0, 0, 1..) => Silent::Late,
             (0, 0, 0) if refused > 0 => Silent::SomeRefused,
             (0, 0, 0) => Silent::NoReply,
         };
-        let all = icmp.sent + icmp.unsent;
+        let all = echoes.sent + echoes.unsent;
         let mut detail = format!("none of {all} requests got a reply from {target} within {:?}", self.wait);
         let counts = [
-            (icmp.unsent, "could not be sent"),
+            (echoes.unsent, "could not be sent"),
             (refused, "drew an ICMP error"),
-            (icmp.corrupted as usize, "came back with other data than was sent"),
+            (echoes.corrupted as usize, "came back with other data than was sent"),
             (others as usize, "came from another address"),
-            (icmp.late as usize, "came too late"),
+            (echoes.late as usize, "came too late"),
         ];
         for (count, words) in counts.iter().filter(|(count, _)| *count > 0) {
             detail.push_str(&format!("; {count} {words}"));
@@ -71,11 +71,11 @@ fn unsent(target: IpAddr, tally: &Tally) -> Failure<Fault> {
     Failure::new(Fault::Unsent(errors::unsent(last)), detail).with_errno(Some(last))
 }
 
-fn all_refused(target: IpAddr, icmp: &Icmp, refusals: &[(Refused, String)]) -> Failure<Fault> {
+fn all_refused(target: IpAddr, echoes: &Echoes, refusals: &[(Refused, String)]) -> Failure<Fault> {
     let (first, words) = &refusals[0];
     let same = refusals.iter().all(|(cause, _)| cause == first);
     let fault = if same { *first } else { Refused::Several };
-    let detail = format!("each of {} requests to {target} drew an ICMP error, the first one {words}", icmp.sent);
+    let detail = format!("each of {} requests to {target} drew an ICMP error, the first one {words}", echoes.sent);
     Failure::new(Fault::Refused(fault), detail)
 }
 
@@ -91,9 +91,9 @@ fn refused(fate: &Fate) -> Option<(Refused, String)> {
     }
 }
 
-fn lost(icmp: &Icmp) -> String {
-    let all = icmp.sent + icmp.unsent;
-    format!("{} of {all} requests got no reply ({})", all - icmp.received, percent(icmp.loss))
+fn lost(echoes: &Echoes) -> String {
+    let all = echoes.sent + echoes.unsent;
+    format!("{} of {all} requests got no reply ({})", all - echoes.received, percent(echoes.loss))
 }
 
 fn percent(share: f64) -> String {

@@ -55,11 +55,11 @@ pub(super) struct Echo {
 
 /// An ICMP error as it stands in its header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Error {
-    pub(super) kind: u8,
-    pub(super) code: u8,
+pub(crate) struct Error {
+    pub(crate) kind: u8,
+    pub(crate) code: u8,
     /// Of "packet too big".
-    pub(super) mtu: Option<u32>,
+    pub(crate) mtu: Option<u32>,
 }
 
 /// What came.

@@ -81,7 +81,7 @@ fn tune(socket: &Socket, settings: &Settings, access: Access) -> io::Result<()> 
             let discover = if settings.dont_fragment { libc::IP_PMTUDISC_PROBE } else { libc::IP_PMTUDISC_DONT };
             set(libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, discover)?;
             if access == Access::Own {
-                set(libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+                super::keep_errors(socket, Family::V4)?;
             }
             socket.set_ttl_v4(u32::from(settings.ttl))
         }
@@ -91,7 +91,7 @@ fn tune(socket: &Socket, settings: &Settings, access: Access) -> io::Result<()> 
                 set(libc::IPPROTO_IPV6, libc::IPV6_DONTFRAG, 1)?;
             }
             if access == Access::Own {
-                set(libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
+                super::keep_errors(socket, Family::V6)?;
             }
             socket.set_multicast_hops_v6(u32::from(settings.ttl))?;
             socket.set_unicast_hops_v6(u32::from(settings.ttl))

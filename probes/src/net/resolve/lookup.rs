@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use futures_util::stream::FuturesUnordered;
-use hickory_proto::op::{Message, OpCode, Query};
+use hickory_proto::op::Message;
 use hickory_proto::rr::{Name, RecordType};
 
 use super::answer::{self, Said};
@@ -16,6 +16,7 @@ use super::server::Exchange;
 use super::{DEFAULT_INTERVAL, Server, Settings, Trouble};
 use crate::evidence;
 use crate::fault::{Named as _, Resolve};
+use crate::net::message::question;
 use crate::net::{Host, before};
 
 /// How long the second family is waited for once the first has addresses (RFC 8305 section 3).
@@ -160,7 +161,7 @@ impl<'a> Lookup<'a> {
 
     /// Asks the servers in turn until one gives an answer, all have failed, or the time is over.
     async fn ask(&self, name: &Name, record_type: RecordType) -> Result<Box<Message>, Trouble> {
-        let query = question(name, record_type);
+        let query = question(name, record_type, true);
         let mut troubles: Vec<Option<Trouble>> = vec![None; self.servers.len()];
         let mut tries = FuturesUnordered::new();
         let mut turn = 0;
@@ -245,12 +246,4 @@ fn weight(trouble: &Trouble) -> u8 {
 fn silence(servers: usize) -> Trouble {
     let who = if servers == 1 { "the name server".to_owned() } else { format!("{servers} name servers") };
     Trouble::new(Resolve::TimedOut, format!("no usable answer from {who} in time"))
-}
-
-fn question(name: &Name, record_type: RecordType) -> Message {
-    let mut message = Message::query();
-    message.metadata.op_code = OpCode::Query;
-    message.metadata.recursion_desired = true;
-    message.add_query(Query::query(name.clone(), record_type));
-    message
 }

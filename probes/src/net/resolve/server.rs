@@ -9,19 +9,18 @@ use hickory_proto::op::Message;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio_rustls::client::TlsStream;
 
-use super::answer::{self, Received};
 use super::lookup::Lookup;
 use super::{Server, Settings, Trouble};
 use crate::address::{Endpoint, Host as Target};
 use crate::evidence;
-use crate::fault::{Connect, Fault, Resolve};
+use crate::fault::{Connect, Datagram, Failure, Fault, Resolve};
 use crate::net::connect::{kernel_words, open};
+use crate::net::message::{self, Received};
 use crate::net::stream::Wire;
-use crate::net::{Host, tls};
+use crate::net::{Host, tls, udp};
 use crate::secret::Secrets;
 
 /// Answers over UDP without EDNS are 512 octets long at most; some servers do not keep to it.
@@ -45,7 +44,7 @@ impl Exchange<'_> {
         let bytes = query.to_vec().map_err(|error| Trouble::new(Resolve::InvalidName, error.to_string()))?;
         match server {
             Server::Udp(address) => {
-                let message = udp(*address, &bytes, query).await?;
+                let message = self.udp(*address, &bytes, query).await?;
                 if message.metadata.truncation { self.tcp(*address, &bytes, query).await } else { Ok(message) }
             }
             Server::Tcp(address) => self.tcp(*address, &bytes, query).await,
@@ -54,6 +53,30 @@ impl Exchange<'_> {
                 framed(stream, &bytes, query).await
             }
             Server::Https(url) => self.https(url, bytes, query).await,
+        }
+    }
+
+    async fn udp(&self, address: SocketAddr, bytes: &[u8], query: &Message) -> Result<Box<Message>, Trouble> {
+        // A server on this host is not behind the interface or the address that probes are bound to.
+        let here = Host::default();
+        let host = if address.ip().is_loopback() { &here } else { self.host };
+        let failed = |failure: Failure<Datagram>| datagram_trouble(address, &failure);
+        let socket = udp::open(host, address, None).map_err(failed)?;
+        socket.send(bytes).await.map_err(|undelivered| failed(undelivered.failure))?;
+        let mut buffer = vec![0; LARGEST_DATAGRAM];
+        loop {
+            let length = socket.receive(&mut buffer).await.map_err(|undelivered| failed(undelivered.failure))?;
+            match message::read(&buffer[..length], query) {
+                Received::Answer(message) => return Ok(message),
+                Received::Foreign(what) => {
+                    let what = what.words();
+                    tracing::debug!(target: "conversation", "* name server {address} sent {what}; still waiting");
+                }
+                Received::Garbled(why) => {
+                    let detail = format!("name server {address} sent what is no DNS message: {why}");
+                    return Err(Trouble::new(Resolve::Malformed, detail));
+                }
+            }
         }
     }
 
@@ -123,43 +146,16 @@ impl Exchange<'_> {
             .body(Full::new(Bytes::from(bytes)))
             .map_err(|error| Trouble::new(Resolve::InvalidName, error.to_string()))?;
         let body = if http2 { over_http2(stream, request).await } else { over_http1(stream, request, url).await }?;
-        match answer::read(&body, query) {
+        match message::read(&body, query) {
             Received::Answer(message) => Ok(message),
             Received::Foreign(what) => {
-                Err(Trouble::new(Resolve::Malformed, format!("the server answered with {what}")))
+                Err(Trouble::new(Resolve::Malformed, format!("the server answered with {}", what.words())))
             }
             Received::Garbled(why) => Err(Trouble::new(Resolve::Malformed, why)),
         }
     }
 }
 
-async fn udp(address: SocketAddr, bytes: &[u8], query: &Message) -> Result<Box<Message>, Trouble> {
-    let failed = |error: &io::Error| socket_trouble(address, error);
-    let any: SocketAddr = if address.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0; 8], 0).into() };
-    let socket = UdpSocket::bind(any).await.map_err(|error| Trouble {
-        fault: Resolve::Socket,
-        detail: format!("cannot open a socket for name server {address}: {}", kernel_words(&error)),
-        errno: error.raw_os_error(),
-    })?;
-    socket.connect(address).await.map_err(|error| failed(&error))?;
-    socket.send(bytes).await.map_err(|error| failed(&error))?;
-    let mut buffer = vec![0; LARGEST_DATAGRAM];
-    loop {
-        let length = socket.recv(&mut buffer).await.map_err(|error| failed(&error))?;
-        match answer::read(&buffer[..length], query) {
-            Received::Answer(message) => return Ok(message),
-            Received::Foreign(what) => {
-                tracing::debug!(target: "conversation", "* name server {address} sent {what}; still waiting");
-            }
-            Received::Garbled(why) => {
-                let detail = format!("name server {address} sent what is no DNS message: {why}");
-                return Err(Trouble::new(Resolve::Malformed, detail));
-            }
-        }
-    }
-}
-
-/// A message with its length before it (RFC 1035 section 4.2.2).
 async fn framed<S>(mut stream: S, bytes: &[u8], query: &Message) -> Result<Box<Message>, Trouble>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -169,19 +165,18 @@ where
         detail: format!("the name server ended the connection: {}", kernel_words(&error)),
         errno: error.raw_os_error(),
     };
-    let length = u16::try_from(bytes.len()).map_err(|error| Trouble::new(Resolve::InvalidName, error.to_string()))?;
-    let mut message = length.to_be_bytes().to_vec();
-    message.extend_from_slice(bytes);
-    stream.write_all(&message).await.map_err(closed)?;
-    stream.flush().await.map_err(closed)?;
+    message::write_framed(&mut stream, bytes).await.map_err(closed)?;
+    let mut heard = Vec::new();
     loop {
-        let length = stream.read_u16().await.map_err(closed)?;
-        let mut message = vec![0; length.into()];
-        stream.read_exact(&mut message).await.map_err(closed)?;
-        match answer::read(&message, query) {
-            Received::Answer(message) => return Ok(message),
-            Received::Foreign(_) => {}
-            Received::Garbled(why) => return Err(Trouble::new(Resolve::Malformed, why)),
+        while let Some(message) = message::take_framed(&mut heard) {
+            match message::read(&message, query) {
+                Received::Answer(message) => return Ok(message),
+                Received::Foreign(_) => {}
+                Received::Garbled(why) => return Err(Trouble::new(Resolve::Malformed, why)),
+            }
+        }
+        if stream.read_buf(&mut heard).await.map_err(closed)? == 0 {
+            return Err(closed(io::ErrorKind::UnexpectedEof.into()));
         }
     }
 }
@@ -233,11 +228,17 @@ fn broken(error: &hyper::Error) -> Trouble {
     Trouble::new(Resolve::ServerClosed, format!("the exchange with the name server broke off: {error}"))
 }
 
-fn socket_trouble(address: SocketAddr, error: &io::Error) -> Trouble {
-    let fault = match error.raw_os_error() {
-        Some(libc::ECONNREFUSED) => Resolve::ServerRefused,
-        Some(libc::EHOSTUNREACH | libc::ENETUNREACH | libc::ENETDOWN | libc::EHOSTDOWN) => Resolve::ServerUnreachable,
-        _ => Resolve::Socket,
+fn datagram_trouble(address: SocketAddr, failure: &Failure<Datagram>) -> Trouble {
+    let fault = match failure.fault {
+        Datagram::PortUnreachable => Resolve::ServerRefused,
+        Datagram::HostUnreachable
+        | Datagram::NetworkUnreachable
+        | Datagram::Prohibited
+        | Datagram::TimeExceeded
+        | Datagram::Icmp => Resolve::ServerUnreachable,
+        Datagram::Socket | Datagram::Bind | Datagram::TooLarge | Datagram::Forbidden | Datagram::Other => {
+            Resolve::Socket
+        }
     };
-    Trouble { fault, detail: format!("name server {address}: {}", kernel_words(error)), errno: error.raw_os_error() }
+    Trouble { fault, detail: format!("name server {address}: {}", failure.detail), errno: failure.errno }
 }

@@ -1,0 +1,93 @@
+//! What a DNS probe tells: the conversation to whoever listens, and the answer to the evidence, bounded.
+
+use hickory_proto::op::Message;
+use hickory_proto::rr::Record;
+
+use super::Question;
+use crate::evidence;
+use crate::net::Attempt;
+use crate::net::message::{Foreign, flags, rcode_name};
+use crate::net::records::{line, name_text, type_text};
+
+/// The evidence has so many records of a section, and so much of each.
+const MOST_RECORDS: usize = 32;
+const LONGEST_RECORD: usize = 1024;
+
+/// From here on the evidence is about this question, not about the server's name.
+pub(super) fn begin(attempt: &mut Attempt<'_>, question: &Question) {
+    let (name, record_type) = (question.name(), Some(question.record_type()));
+    attempt.evidence.dns = Some(evidence::Dns { name, record_type, queries: Some(0), ..evidence::Dns::default() });
+}
+
+/// A query that goes out.
+pub(super) fn query(attempt: &mut Attempt<'_>, query: &Message, length: usize) {
+    if let Some(queries) = attempt.evidence.dns.get_or_insert_default().queries.as_mut() {
+        *queries += 1;
+    }
+    for asked in &query.queries {
+        let (name, record_type) = (name_text(asked.name()), type_text(asked.query_type()));
+        let edns = if query.edns.is_some() { ", EDNS" } else { "" };
+        let flags = flags(query).join(" ");
+        tracing::debug!(target: "conversation", "> {name} {record_type} ({flags}{edns}, {length} bytes)");
+    }
+}
+
+/// A message that answers something else.
+pub(super) fn ignored(attempt: &mut Attempt<'_>, what: Foreign) {
+    let ignored = attempt.evidence.dns.get_or_insert_default().ignored.get_or_insert_default();
+    let count = match what {
+        Foreign::Id => &mut ignored.id,
+        Foreign::Question => &mut ignored.question,
+        Foreign::Query => &mut ignored.query,
+    };
+    *count = count.saturating_add(1);
+    // A flood of them would drown the rest of the conversation.
+    if *count <= 8 {
+        tracing::debug!(target: "conversation", "* {} came; still waiting", what.words());
+    }
+}
+
+/// A truncated answer.
+pub(super) fn truncated(attempt: &mut Attempt<'_>) {
+    attempt.evidence.dns.get_or_insert_default().truncated = true;
+    tracing::debug!(target: "conversation", "* the answer is truncated; asking again over TCP");
+}
+
+/// The answer.
+pub(super) fn answer(attempt: &mut Attempt<'_>, answer: &Message) {
+    let (rcode, flags) = (rcode_name(answer.metadata.response_code.into()), flags(answer));
+    let counts = evidence::Sections {
+        answer: answer.answers.len(),
+        authority: answer.authorities.len(),
+        additional: answer.additionals.len(),
+    };
+    let evidence::Sections { answer: records, authority, additional } = counts;
+    tracing::debug!(
+        target: "conversation",
+        "< {rcode} ({}), {records} in the answer, {authority} in authority, {additional} additional",
+        flags.join(" ")
+    );
+    let answers = lines(attempt, &answer.answers);
+    let authorities = if answer.answers.is_empty() { lines(attempt, &answer.authorities) } else { Vec::new() };
+    let dns = attempt.evidence.dns.get_or_insert_default();
+    *dns =
+        evidence::Dns { rcode: Some(rcode), flags, counts: Some(counts), answers, authorities, ..std::mem::take(dns) };
+}
+
+/// Records as lines, told and kept.
+fn lines(attempt: &mut Attempt<'_>, records: &[Record]) -> Vec<String> {
+    attempt.evidence.truncated |= records.len() > MOST_RECORDS;
+    let mut lines = Vec::new();
+    for record in records.iter().take(MOST_RECORDS) {
+        // Struck out before it is cut, so that no secret is left in part.
+        let mut text = attempt.conditions.secrets.strike(&line(record));
+        if let Some((end, _)) = text.char_indices().nth(LONGEST_RECORD) {
+            text.truncate(end);
+            text.push('…');
+            attempt.evidence.truncated = true;
+        }
+        tracing::debug!(target: "conversation", "< {text}");
+        lines.push(text);
+    }
+    lines
+}
