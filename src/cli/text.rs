@@ -221,12 +221,14 @@ fn echoes(echoes: &Echoes) -> Vec<(&'static str, String)> {
 
 /// `host unreachable (type 3 code 1) from 192.0.2.1, 10 times`
 fn icmp_error(error: &IcmpError) -> String {
-    let mut words = error.name.clone();
+    let mut words = error.name.trim_end_matches('.').to_owned();
     if let (Some(kind), Some(code), Some(from)) = (error.kind, error.code, error.from) {
         words.push_str(&format!(" (type {kind} code {code}) from {from}"));
     }
     words.extend(error.mtu.map(|mtu| format!(", MTU {mtu}")));
     words.extend(error.errno.map(|errno| format!(" (errno {errno})")));
-    words.push_str(&format!(", {} times", error.count));
+    if error.count > 1 {
+        words.push_str(&format!(", {} times", error.count));
+    }
     words
 }
