@@ -114,3 +114,41 @@ fn sender(bytes: &[u8]) -> Option<IpAddr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One piece of control data of this level and type.
+    fn control(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        let length = size_of::<libc::cmsghdr>() + data.len();
+        let mut bytes = [&length.to_ne_bytes()[..], &level.to_ne_bytes(), &kind.to_ne_bytes(), data].concat();
+        bytes.resize(length.next_multiple_of(size_of::<usize>()), 0);
+        bytes
+    }
+
+    /// `sock_extended_err` of ECONNREFUSED and the address that sent it.
+    fn extended(origin: u8, kind: u8, code: u8) -> Vec<u8> {
+        let family = 2_u16.to_ne_bytes();
+        [&[111, 0, 0, 0, origin, kind, code, 0][..], &[0; 8], &family, &[0, 0, 192, 0, 2, 1], &[0; 8]].concat()
+    }
+
+    #[test]
+    fn icmp_messages_are_found_among_control_data() {
+        let refused = extended(libc::SO_EE_ORIGIN_ICMP, 3, 3);
+        let error = control(libc::IPPROTO_IP, libc::IP_RECVERR, &refused);
+        let found = IcmpError { ipv6: false, kind: 3, code: 3, from: Some([192, 0, 2, 1].into()) };
+        assert_eq!(icmp_error(&error), Some(found));
+        let other = control(libc::SOL_SOCKET, libc::SCM_TIMESTAMP, &[1; 13]);
+        assert_eq!(icmp_error(&[other.clone(), error.clone()].concat()), Some(found));
+        let local = control(libc::IPPROTO_IP, libc::IP_RECVERR, &extended(libc::SO_EE_ORIGIN_LOCAL, 0, 0));
+        for nothing in [vec![], other, local, vec![0; 64], vec![0xff; 64]] {
+            assert_eq!(icmp_error(&nothing), None, "{nothing:?}");
+        }
+        // Cut off anywhere, it is no message, or one without a sender.
+        for length in 0..error.len() {
+            let cut = icmp_error(&error[..length]);
+            assert!(cut.is_none_or(|cut| cut.kind == 3), "{length}");
+        }
+    }
+}
