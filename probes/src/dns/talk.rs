@@ -44,7 +44,8 @@ pub(super) async fn over_datagrams(attempt: &mut Attempt<'_>, addresses: &[Socke
     let begun = attempt.enter(Phase::Wait);
     let answer = await_datagram(attempt, &socket, query, &bytes).await;
     attempt.leave(Phase::Wait, begun);
-    if answer.is_ok() {
+    // What cannot be read has come all the same; what answers something else has not come to us.
+    if answer.as_ref().err().is_none_or(|failure| failure.fault == Fault::Exchange(Exchange::Garbled)) {
         attempt.add(Phase::Receive, Duration::ZERO);
     }
     answer

@@ -24,7 +24,8 @@ pub(super) fn query(attempt: &mut Attempt<'_>, query: &Message, length: usize) {
         *queries += 1;
     }
     for asked in &query.queries {
-        let (name, record_type) = (name_text(asked.name()), type_text(asked.query_type()));
+        let name = attempt.conditions.secrets.strike(&name_text(asked.name()));
+        let record_type = type_text(asked.query_type());
         let edns = if query.edns.is_some() { ", EDNS" } else { "" };
         let flags = flags(query).join(" ");
         tracing::debug!(target: "conversation", "> {name} {record_type} ({flags}{edns}, {length} bytes)");
