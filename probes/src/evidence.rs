@@ -167,6 +167,9 @@ pub struct Dns {
     /// The records of its authority section, where a DNS probe met no answer.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub authorities: Vec<String>,
+    /// What the server says of an error beyond the rcode (RFC 8914).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<String>,
     /// How many queries a DNS probe sent: repeated ones, without EDNS and over TCP included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queries: Option<u32>,
@@ -335,7 +338,7 @@ impl Evidence {
         }
         if let Some(dns) = &mut self.dns {
             edit(&mut dns.name);
-            dns.answers.iter_mut().chain(&mut dns.authorities).for_each(&mut *edit);
+            dns.answers.iter_mut().chain(&mut dns.authorities).chain(&mut dns.errors).for_each(&mut *edit);
         }
         if let Some(tls) = &mut self.tls {
             tls.problems.iter_mut().for_each(|problem| edit(&mut problem.detail));

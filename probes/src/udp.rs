@@ -73,6 +73,9 @@ impl Check for Udp {
         attempt.leave(Phase::Send, begun);
         let socket = opened.map_err(|failure| failure.map(Fault::Datagram))?;
         attempt.note(Some(&self.payload), None);
+        if self.payload.is_empty() {
+            tracing::debug!(target: "conversation", "> (an empty datagram)");
+        }
         let begun = attempt.enter(Phase::Send);
         let sent = attempt.within(socket.send(&self.payload)).await;
         attempt.leave(Phase::Send, begun);

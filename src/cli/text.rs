@@ -140,6 +140,7 @@ fn evidence(evidence: &Evidence) -> String {
     if let Some(dns) = &evidence.dns {
         lines.push(("dns", question(dns)));
         lines.extend(dns.answers.iter().chain(&dns.authorities).map(|record| ("dns", record.clone())));
+        lines.extend(dns.errors.iter().map(|error| ("dns error", error.clone())));
         lines.extend(dns.servers.iter().map(|server| ("server", format!("{}  {}", server.server, server.result))));
     }
     for (index, hop) in evidence.hops.iter().enumerate() {

@@ -184,6 +184,8 @@ fn endpoint(text: &str, way: Option<Way>) -> Result<(Endpoint, Transport), Strin
         Way::Tcp => Ok((endpoint(53)?, Transport::Tcp)),
         Way::Tls => Ok((endpoint(853)?, Transport::Tls)),
         Way::Https => {
+            // RFC 8484 writes the template for GET; questions are posted to what it is a template of.
+            let rest = rest.strip_suffix("{?dns}").unwrap_or(rest);
             let bare = rest.parse::<std::net::Ipv6Addr>().is_ok();
             let rest = if bare { format!("[{rest}]") } else { rest.to_owned() };
             let mut url = Url::parse(&format!("https://{rest}")).map_err(|error| format!("`{text}`: {error}"))?;

@@ -1,6 +1,5 @@
 //! Name servers that answer by script: UDP and TCP on one port, or DNS over TLS (RFC 7858) or HTTPS (RFC 8484).
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -13,7 +12,6 @@ use bytes::Bytes;
 use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::rdata::{CNAME, TXT};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
-use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio_rustls::TlsAcceptor;
@@ -21,106 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use super::records;
 use super::script::{Span, from_hex};
 use super::wire::Record as Heard;
-
-/// What a name server knows, name by name; a name it does not know is NXDOMAIN.
-pub type Zone = BTreeMap<String, Answer>;
-
-/// The answer to questions for one name.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answer {
-    /// Its A and AAAA records.
-    #[serde(default)]
-    addresses: Vec<IpAddr>,
-    /// Its CNAME record, alone in the answer.
-    cname: Option<String>,
-    /// The answer holds what the alias leads to as well.
-    #[serde(default)]
-    whole_chain: bool,
-    /// The rcode, where it is not NOERROR.
-    rcode: Option<Rcode>,
-    /// The rcode for AAAA alone.
-    aaaa_rcode: Option<Rcode>,
-    /// The rcode by its number, where it has no name here; above 15 it goes with EDNS.
-    rcode_number: Option<u16>,
-    /// What is answered to a question of any type, in the order given, whoever owns it.
-    #[serde(default)]
-    records: Vec<String>,
-    /// The records of the authority section.
-    #[serde(default)]
-    authorities: Vec<String>,
-    /// A TXT record of so many strings of 255 letters.
-    text_strings: Option<usize>,
-    /// The flags `aa`, `ad`, `cd`.
-    #[serde(default)]
-    flags: Vec<String>,
-    /// The whole message as hex pairs, but for its id.
-    raw: Option<String>,
-    /// The server knows no EDNS and says FORMERR to it.
-    #[serde(default)]
-    no_edns: bool,
-    /// So many queries get no answer, before the first that does.
-    #[serde(default)]
-    lost: u32,
-    /// How long it takes.
-    delay: Option<Span>,
-    /// What goes wrong.
-    wrong: Option<Wrong>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum Rcode {
-    Formerr = 1,
-    Servfail = 2,
-    Nxdomain = 3,
-    Notimp = 4,
-    Refused = 5,
-}
-
-/// What can be wrong about an answer, or about the way it comes.
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Wrong {
-    /// Nothing is answered.
-    Silence,
-    /// The header is right, and nothing after it can be read.
-    Garbage,
-    /// The answer has another id.
-    Id,
-    /// An answer with another id and another address comes first.
-    IdFirst,
-    /// The answer is to another question.
-    Question,
-    /// An answer to another question comes first.
-    QuestionFirst,
-    /// The question comes back unanswered, not marked as a response.
-    Echo,
-    /// Truncated over UDP; TCP has all.
-    Truncated,
-    /// Truncated over UDP; TCP ends without an answer.
-    TruncatedThenEnd,
-    /// Truncated over UDP; TCP is silent.
-    TruncatedThenSilence,
-    /// Truncated over UDP; TCP is reset.
-    TruncatedThenReset,
-    /// Truncated over UDP; TCP ends in the middle of the answer.
-    TruncatedThenHalf,
-    /// Truncated over UDP; TCP stops in the middle of the answer.
-    TruncatedThenStall,
-    /// Truncated over UDP; what comes over TCP cannot be read.
-    TruncatedThenGarbage,
-    /// Truncated over UDP; over TCP the answer has another id.
-    TruncatedThenId,
-    /// Truncated over UDP, over TCP and wherever else it is asked for.
-    TruncatedEverywhere,
-    /// Answers with another id come without end.
-    IdFlood,
-    /// TCP ends without an answer.
-    End,
-    /// TCP ends in the middle of the answer.
-    Half,
-}
+use super::zone::{Answer, Wrong, Zone};
 
 /// How a query came.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -31,3 +31,4 @@ pub mod stage; //        one case from its text to its verdict
 pub mod tls; //          TLS on top of a peer
 pub mod witness; //      curl and OpenSSL against the lab
 pub mod wire; //         one connection of a peer
+pub mod zone; //         what a name server knows, and what is wrong with it

@@ -13,12 +13,13 @@ use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{authority, pem};
 use super::datagrams;
-use super::dns::{NameServer, Zone};
+use super::dns::NameServer;
 use super::icmp;
 use super::places::Places;
 use super::script::{self, Step};
 use super::tls::{self, Tls};
 use super::wire::{Record, Wire};
+use super::zone::Zone;
 
 /// A peer as a case file describes it.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,5 +1,6 @@
 //! Real servers for the tests: Debian's nginx, and BIND in a file of its own, on free ports of loopback, started from
-//! `tests/stack/nginx` and `tests/stack/bind` and ended with the test process. With `STACK=compose` the same tests talk to the containers of `docker-compose.yml`.
+//! `tests/stack/nginx` and `tests/stack/bind` and ended with the test process. With `STACK=compose` the same tests talk
+//! to the containers of `docker-compose.yml`.
 //!
 //! A server that is missing or does not start fails the test with a sentence; nothing is skipped.
 

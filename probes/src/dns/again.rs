@@ -44,7 +44,7 @@ pub(super) fn named(fault: Fault) -> Fault {
         Fault::Net(fault::Fault::Connect(cause)) => connect(cause),
         Fault::Net(fault::Fault::Send(Send::TimedOut | Send::Reset | Send::Other)) => Again::Send,
         Fault::Net(fault::Fault::Receive(cause)) => receive(cause),
-        Fault::Exchange(Exchange::Garbled | Exchange::HttpStatus) => Again::Garbled,
+        Fault::Exchange(Exchange::Garbled) => Again::Garbled,
         Fault::Exchange(Exchange::Foreign) => Again::Foreign,
         Fault::Exchange(Exchange::Truncated) => Again::Truncated,
         Fault::Net(
@@ -56,6 +56,7 @@ pub(super) fn named(fault: Fault) -> Fault {
         | Fault::Datagram(_)
         | Fault::Again(_)
         | Fault::Http(_)
+        | Fault::Exchange(Exchange::HttpStatus)
         | Fault::Answer(_)
         | Fault::Content(_) => return fault,
     };

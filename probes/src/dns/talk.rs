@@ -3,6 +3,7 @@
 //! What answers something else is counted and passed over (RFC 5452 section 9.1). Waiting lasts until the answer comes,
 //! not until something else does; over a stream the first byte ends it, as everywhere.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::Message;
@@ -34,28 +35,31 @@ const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/dns-messag
 type Answered = Result<Box<Message>, Failure<Fault>>;
 
 /// Asks over UDP.
-pub(super) async fn over_datagrams(
-    attempt: &mut Attempt<'_>,
-    addresses: &[std::net::SocketAddr],
-    query: &Message,
-) -> Answered {
+pub(super) async fn over_datagrams(attempt: &mut Attempt<'_>, addresses: &[SocketAddr], query: &Message) -> Answered {
     let bytes = encode(query)?;
     let begun = attempt.enter(Phase::Send);
-    let opened = attempt.open_datagrams(addresses);
-    let sent = match &opened {
-        Ok(socket) => send(attempt, socket, query, &bytes).await,
-        Err(_) => Ok(()),
-    };
+    let sent = open_and_send(attempt, addresses, query, &bytes).await;
     attempt.leave(Phase::Send, begun);
-    let socket = opened.map_err(|failure| failure.map(Fault::Datagram))?;
-    sent?;
+    let socket = sent?;
     let begun = attempt.enter(Phase::Wait);
     let answer = await_datagram(attempt, &socket, query, &bytes).await;
     attempt.leave(Phase::Wait, begun);
-    if answer.is_ok() {
+    // What cannot be read has come all the same; what answers something else has not come to us.
+    if answer.as_ref().err().is_none_or(|failure| failure.fault == Fault::Exchange(Exchange::Garbled)) {
         attempt.add(Phase::Receive, Duration::ZERO);
     }
     answer
+}
+
+async fn open_and_send(
+    attempt: &mut Attempt<'_>,
+    addresses: &[SocketAddr],
+    query: &Message,
+    bytes: &[u8],
+) -> Result<Datagrams, Failure<Fault>> {
+    let socket = attempt.open_datagrams(addresses).map_err(|failure| failure.map(Fault::Datagram))?;
+    send(attempt, &socket, query, bytes).await?;
+    Ok(socket)
 }
 
 async fn send(
@@ -102,9 +106,14 @@ async fn await_datagram(attempt: &mut Attempt<'_>, socket: &Datagrams, query: &M
             Received::Garbled(why) => return Err(garbled(&why)),
         }
     }
-    Err(late(foreign, || {
-        Failure::new(Receive::Silence, format!("{queries} queries were sent, and no answer came in time"))
-    }))
+    if foreign > 0 {
+        return Err(strangers(foreign));
+    }
+    let silence = match queries {
+        1 => "the question was sent, and no answer came in time".to_owned(),
+        count => format!("the question was sent {count} times, and no answer came in time"),
+    };
+    Err(Failure::<fault::Fault>::new(Receive::Silence, silence).map(Fault::Net))
 }
 
 /// Asks over a connection, clear or encrypted.
@@ -157,7 +166,7 @@ fn late_on_stream(
 ) -> Failure<Fault> {
     let tap = stream.tap();
     if foreign > 0 && silent {
-        return late(foreign, || Failure::new(Receive::Silence, ""));
+        return strangers(foreign);
     }
     let failure = attempt.receive_failure(&tap, begun);
     if silent
@@ -196,7 +205,7 @@ pub(super) async fn over_https(attempt: &mut Attempt<'_>, stream: Stream, url: &
         Received::Answer(answer) => Ok(answer),
         Received::Foreign(what) => {
             tell::ignored(attempt, what);
-            Err(late(1, || Failure::new(Receive::Silence, "")))
+            Err(strangers(1))
         }
         Received::Garbled(why) => Err(garbled(&why)),
     }
@@ -209,15 +218,13 @@ fn encode(query: &Message) -> Result<Vec<u8>, Failure<Fault>> {
     query.to_vec().map_err(unfit)
 }
 
-/// The failure of a question whose time is over: with nothing but strangers, or with nothing at all.
-fn late(foreign: u32, silence: impl FnOnce() -> Failure) -> Failure<Fault> {
-    match foreign {
-        0 => silence().map(Fault::Net),
-        1 => Failure::new(Exchange::Foreign, "the one message that came does not answer the question"),
-        count => {
-            Failure::new(Exchange::Foreign, format!("none of the {count} messages that came answers the question"))
-        }
-    }
+/// The failure of a question to which nothing came but answers to something else.
+fn strangers(count: u32) -> Failure<Fault> {
+    let detail = match count {
+        1 => "the one message that came does not answer the question".to_owned(),
+        count => format!("none of the {count} messages that came answers the question"),
+    };
+    Failure::new(Exchange::Foreign, detail)
 }
 
 fn garbled(why: &str) -> Failure<Fault> {

@@ -1,17 +1,16 @@
 //! What a DNS probe tells: the conversation to whoever listens, and the answer to the evidence, bounded.
 
 use hickory_proto::op::Message;
-use hickory_proto::rr::Record;
 
 use super::Question;
 use crate::evidence;
 use crate::net::Attempt;
-use crate::net::message::{Foreign, flags, rcode_name};
+use crate::net::message::{Foreign, extended_errors, flags, rcode_name};
 use crate::net::records::{line, name_text, type_text};
 
-/// The evidence has so many records of a section, and so much of each.
-const MOST_RECORDS: usize = 32;
-const LONGEST_RECORD: usize = 1024;
+/// The evidence has so many lines of a section, and so much of each.
+const MOST_LINES: usize = 32;
+const LONGEST_LINE: usize = 1024;
 
 /// From here on the evidence is about this question, not about the server's name.
 pub(super) fn begin(attempt: &mut Attempt<'_>, question: &Question) {
@@ -25,7 +24,8 @@ pub(super) fn query(attempt: &mut Attempt<'_>, query: &Message, length: usize) {
         *queries += 1;
     }
     for asked in &query.queries {
-        let (name, record_type) = (name_text(asked.name()), type_text(asked.query_type()));
+        let name = attempt.conditions.secrets.strike(&name_text(asked.name()));
+        let record_type = type_text(asked.query_type());
         let edns = if query.edns.is_some() { ", EDNS" } else { "" };
         let flags = flags(query).join(" ");
         tracing::debug!(target: "conversation", "> {name} {record_type} ({flags}{edns}, {length} bytes)");
@@ -67,21 +67,32 @@ pub(super) fn answer(attempt: &mut Attempt<'_>, answer: &Message) {
         "< {rcode} ({}), {records} in the answer, {authority} in authority, {additional} additional",
         flags.join(" ")
     );
-    let answers = lines(attempt, &answer.answers);
-    let authorities = if answer.answers.is_empty() { lines(attempt, &answer.authorities) } else { Vec::new() };
+    let answers = lines(attempt, answer.answers.iter().map(line));
+    let authorities = match answers.as_slice() {
+        [] => lines(attempt, answer.authorities.iter().map(line)),
+        _ => Vec::new(),
+    };
+    let errors = lines(attempt, extended_errors(answer).into_iter());
     let dns = attempt.evidence.dns.get_or_insert_default();
-    *dns =
-        evidence::Dns { rcode: Some(rcode), flags, counts: Some(counts), answers, authorities, ..std::mem::take(dns) };
+    *dns = evidence::Dns {
+        rcode: Some(rcode),
+        flags,
+        counts: Some(counts),
+        answers,
+        authorities,
+        errors,
+        ..std::mem::take(dns)
+    };
 }
 
-/// Records as lines, told and kept.
-fn lines(attempt: &mut Attempt<'_>, records: &[Record]) -> Vec<String> {
-    attempt.evidence.truncated |= records.len() > MOST_RECORDS;
+/// Lines of a section, told and kept.
+fn lines(attempt: &mut Attempt<'_>, texts: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    attempt.evidence.truncated |= texts.len() > MOST_LINES;
     let mut lines = Vec::new();
-    for record in records.iter().take(MOST_RECORDS) {
+    for text in texts.take(MOST_LINES) {
         // Struck out before it is cut, so that no secret is left in part.
-        let mut text = attempt.conditions.secrets.strike(&line(record));
-        if let Some((end, _)) = text.char_indices().nth(LONGEST_RECORD) {
+        let mut text = attempt.conditions.secrets.strike(&text);
+        if let Some((end, _)) = text.char_indices().nth(LONGEST_LINE) {
             text.truncate(end);
             text.push('…');
             attempt.evidence.truncated = true;

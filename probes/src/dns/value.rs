@@ -57,8 +57,13 @@ fn plain(record_type: RecordType, text: &str) -> String {
     plain.join(" ")
 }
 
-/// A number without leading zeros, a name without final dot and in lower case.
+/// A number without leading zeros, a name without final dot and in lower case, in ASCII as it is on the wire.
 fn plain_field(field: &str) -> String {
+    if !field.is_ascii()
+        && let Ok(host) = url::Host::parse(field)
+    {
+        return plain_field(&host.to_string());
+    }
     match (field.parse::<u64>(), field.strip_suffix('.')) {
         (Ok(number), _) => number.to_string(),
         (_, Some("") | None) => field.to_ascii_lowercase(),
@@ -103,6 +108,7 @@ mod tests {
             (RData::A(Ipv4Addr::new(192, 0, 2, 7).into()), "192.0.2.07", false),
             (RData::CNAME(CNAME(name("WWW.Example.test."))), "www.example.TEST", true),
             (RData::CNAME(CNAME(name("www.example.test."))), "www.example.test.", true),
+            (RData::CNAME(CNAME(name("xn--bcher-kva.test."))), "bücher.test", true),
             (RData::CNAME(CNAME(Name::root())), ".", true),
             (RData::MX(MX::new(10, name("mail.test."))), "10  Mail.test.", true),
             (RData::MX(MX::new(10, name("mail.test."))), "010 mail.test", true),

@@ -4,7 +4,8 @@
 use std::io;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
-use hickory_proto::rr::{Name, RecordType};
+use hickory_proto::rr::rdata::opt::EdnsOption;
+use hickory_proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 /// The size of UDP answers that every path carries in one piece (the DNS flag day of 2020).
@@ -62,9 +63,9 @@ impl Foreign {
 
 /// Reads what a server sent in answer to `query`.
 pub(crate) fn read(bytes: &[u8], query: &Message) -> Received {
-    let message = match Message::from_vec(bytes) {
+    let message = match decode(bytes) {
         Ok(message) => message,
-        Err(error) => return Received::Garbled(error.to_string()),
+        Err(why) => return Received::Garbled(why),
     };
     if message.metadata.message_type != MessageType::Response {
         return Received::Foreign(Foreign::Query);
@@ -78,6 +79,46 @@ pub(crate) fn read(bytes: &[u8], query: &Message) -> Received {
         return Received::Foreign(Foreign::Question);
     }
     Received::Answer(Box::new(message))
+}
+
+/// Decodes a message, with two kinds that the codec alone refuses: one that was cut off where the datagram was full, which
+/// is a truncated answer all the same, and one with records of unknown types that have no data.
+fn decode(bytes: &[u8]) -> Result<Message, String> {
+    let refused = match Message::from_vec(bytes) {
+        Ok(message) => return Ok(message),
+        Err(error) => error.to_string(),
+    };
+    let truncated = bytes.get(2).is_some_and(|flags| flags & TRUNCATED != 0);
+    let again = if truncated { without_records(bytes) } else { with_empty_records(bytes) };
+    again.ok_or(refused)
+}
+
+/// TC in the third byte of a message, and the bits of the opcode with those of UPDATE, to which records without data are
+/// no error (RFC 1035 section 4.1.1, RFC 2136 section 2).
+const TRUNCATED: u8 = 0x02;
+const OPCODE: u8 = 0x78;
+const UPDATE: u8 = 5 << 3;
+
+/// The header and the question alone.
+fn without_records(bytes: &[u8]) -> Option<Message> {
+    let mut head = bytes.to_vec();
+    head.get_mut(6..12)?.fill(0);
+    Message::from_vec(&head).ok()
+}
+
+fn with_empty_records(bytes: &[u8]) -> Option<Message> {
+    let mut update = bytes.to_vec();
+    let flags = update.get_mut(2).filter(|flags| **flags & OPCODE == 0)?;
+    *flags |= UPDATE;
+    let mut message = Message::from_vec(&update).ok()?;
+    message.metadata.op_code = OpCode::Query;
+    // A type with a form of its own has data.
+    let fine = |record: &Record| match record.data {
+        RData::Update0(record_type) => matches!(record_type, RecordType::Unknown(_) | RecordType::NULL),
+        _ => true,
+    };
+    let all_fine = message.all_sections().all(fine);
+    all_fine.then_some(message)
 }
 
 fn same_question(theirs: &[Query], ours: &[Query]) -> bool {
@@ -156,6 +197,52 @@ pub(crate) fn flags(message: &Message) -> Vec<&'static str> {
     flags.into_iter().filter_map(|(set, name)| set.then_some(name)).collect()
 }
 
+/// What a server says of an error beyond the rcode (RFC 8914): the number, its meaning and the server's own words.
+pub(crate) fn extended_errors(message: &Message) -> Vec<String> {
+    const EXTENDED_ERROR: u16 = 15;
+    let options = message.edns.iter().flat_map(|edns| &edns.options().options);
+    let errors = options.filter_map(|(_, option)| match option {
+        EdnsOption::Unknown(EXTENDED_ERROR, data) => data.split_at_checked(2),
+        _ => None,
+    });
+    let words = |(number, text): (&[u8], &[u8])| {
+        let number = number.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
+        let meaning = EXTENDED_ERRORS.get(number).map(|meaning| format!(" {meaning}")).unwrap_or_default();
+        let text = String::from_utf8_lossy(text);
+        if text.is_empty() { format!("{number}{meaning}") } else { format!("{number}{meaning}: {text}") }
+    };
+    errors.map(words).collect()
+}
+
+/// The extended errors by number, in the words of IANA's registry.
+const EXTENDED_ERRORS: [&str; 25] = [
+    "Other",
+    "Unsupported DNSKEY Algorithm",
+    "Unsupported DS Digest Type",
+    "Stale Answer",
+    "Forged Answer",
+    "DNSSEC Indeterminate",
+    "DNSSEC Bogus",
+    "Signature Expired",
+    "Signature Not Yet Valid",
+    "DNSKEY Missing",
+    "RRSIGs Missing",
+    "No Zone Key Bit Set",
+    "NSEC Missing",
+    "Cached Error",
+    "Not Ready",
+    "Blocked",
+    "Censored",
+    "Filtered",
+    "Prohibited",
+    "Stale NXDOMAIN Answer",
+    "Not Authoritative",
+    "Not Supported",
+    "No Reachable Authority",
+    "Network Error",
+    "Invalid Data",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +255,30 @@ mod tests {
         assert_eq!(rcode_of("NOSUCH"), None);
         assert_eq!(rcode_name(16), "BADVERS");
         assert_eq!(rcode_name(3841), "rcode 3841");
+    }
+
+    /// A response with the id 7 to a question for the address of `a`, and a record of these bytes.
+    fn response(flags: u8, record: &[u8]) -> Vec<u8> {
+        [&[0, 7, flags, 0x80, 0, 1, 0, 1, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1, 0xc0, 12], record].concat()
+    }
+
+    #[test]
+    fn what_the_codec_refuses_and_is_a_message_is_one() {
+        let mut query = question(&Name::from_ascii("a.").expect("a name"), RecordType::A, true);
+        query.metadata.id = 7;
+        let address = [0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7];
+        let answered = |bytes: &[u8]| match read(bytes, &query) {
+            Received::Answer(message) => Some((message.metadata.truncation, message.answers.len())),
+            Received::Foreign(_) | Received::Garbled(_) => None,
+        };
+        assert_eq!(answered(&response(0x81, &address)), Some((false, 1)));
+        // Cut off, with TC and without.
+        assert_eq!(answered(&response(0x83, &address[..9])), Some((true, 0)));
+        assert_eq!(answered(&response(0x81, &address[..9])), None);
+        // Without data: of a type that nobody knows, and of one that has a form.
+        assert_eq!(answered(&response(0x81, &[0xff, 0, 0, 1, 0, 0, 0, 60, 0, 0])), Some((false, 1)));
+        assert_eq!(answered(&response(0x81, &[0, 1, 0, 1, 0, 0, 0, 60, 0, 0])), None);
+        assert_eq!(answered(&[0; 3]), None);
     }
 
     #[test]
