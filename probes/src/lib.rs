@@ -12,6 +12,7 @@ pub mod secret; //   1  values that no output may show
 pub mod address; //  1  hosts and ports, in every spelling
 pub mod net; //      2  the only door to the network: names, policy, connections, TLS, the tap
 pub mod exchange; // 3  one HTTP exchange over an open connection
+pub mod dialogue; // 3  commands and replies over an open connection
 pub mod check; //    4  the shape of a protocol
 pub mod http; //     5  HTTP and HTTPS
 pub mod tcp; //      5  TCP, with or without TLS and a conversation

@@ -13,6 +13,16 @@ pub(crate) fn excerpt(bytes: &[u8]) -> &[u8] {
 }
 
 impl Attempt<'_> {
+    /// Keeps what was heard as the answer to what was said last, and tells it.
+    pub(crate) fn note_answer(&mut self, received: &[u8]) {
+        let said = self.evidence.dialogue.pop_if(|last| last.received.is_none()).and_then(|last| last.sent);
+        self.note(None, Some(received));
+        match self.evidence.dialogue.last_mut() {
+            Some(last) if said.is_some() => last.sent = said,
+            _ => {}
+        }
+    }
+
     /// Keeps one exchange, or the half of one, and tells it.
     pub(crate) fn note(&mut self, sent: Option<&[u8]>, received: Option<&[u8]>) {
         let text = |bytes: &[u8]| {
