@@ -1,6 +1,7 @@
 //! Task files: TOML in, runnable probes out. Everything that can be wrong with a task is found here, before
 //! anything is sent; it never looks like a broken server.
 
+mod ftp;
 mod http;
 mod payload;
 mod tcp;
@@ -134,6 +135,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let protocol = protocol?;
     let specs = match protocol {
         Protocol::Tcp => tcp::read(&around, &targets),
+        Protocol::Ftp => ftp::read(&around, &targets),
         // `read_protocol` lets only those through that can be probed.
         _ => http::read(&around, &targets),
     };

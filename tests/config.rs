@@ -11,7 +11,7 @@ use probes::codes::Protocol;
 use regex::Regex;
 
 const SETTINGS: &str = "config/agent.toml";
-const TASKS: [&str; 2] = ["config/tasks/http.toml", "config/tasks/tcp.toml"];
+const TASKS: [&str; 3] = ["config/tasks/ftp.toml", "config/tasks/http.toml", "config/tasks/tcp.toml"];
 
 #[test]
 fn the_settings_that_ship_are_the_defaults() {
@@ -38,7 +38,7 @@ fn everything_that_ships_is_checked_and_well() {
 #[test]
 fn settings_that_are_commented_out_are_right() {
     let absent = Regex::new("cannot be read|is not set|encrypted client keys").expect("a literal expression");
-    for file in [SETTINGS, TASKS[0], TASKS[1]] {
+    for file in std::iter::once(SETTINGS).chain(TASKS) {
         for (line, text) in with_a_paragraph_more(&text(file)) {
             let source = source(file, &text);
             let read = match file {
@@ -73,13 +73,13 @@ fn every_setting_is_shown() {
 fn every_key_of_a_task_is_shown() {
     let shown = TASKS.map(text).concat();
     let mut missing = Vec::new();
-    for section in ["task", "task.http", "task.tcp", "task.tls", "task.resolver"] {
+    for section in ["task", "task.ftp", "task.http", "task.tcp", "task.tls", "task.resolver"] {
         let sections: String = sections_of(&shown, section).collect();
-        let task = "[[task]]\nname = \"name\"\ntarget = \"tcp://localhost:1\"\n";
+        let task = "[[task]]\nname = \"name\"\ntarget = \"localhost:1\"\n";
         let protocol = if section == "task.http" { "" } else { "[task.tcp]\n" };
         let text = match section {
             "task" => format!("{task}unknown_key = 1\n[task.tcp]\n"),
-            "task.tcp" => format!("{task}[task.tcp]\nunknown_key = 1\n"),
+            "task.ftp" | "task.tcp" => format!("{task}[{section}]\nunknown_key = 1\n"),
             _ => format!("{task}{protocol}[{section}]\nunknown_key = 1\n"),
         };
         let keys = keys_of(&text, |text| task::read(source("t", text), &Settings::default()).map(drop));

@@ -11,11 +11,13 @@
 //! cannot become one or are more than 64 KiB, and what comes behind it stays for the next one (RFC 959 section 4.2,
 //! RFC 5321 section 4.2, RFC 1939 section 3).
 
-#![allow(dead_code, unused_imports, unused_macros, reason = "the protocols that speak in it are the next to come")]
+#![expect(dead_code, unused_imports, reason = "SMTP and POP3, which speak in it too, are the next to come")]
 
 mod command;
 mod fault;
 mod grammar;
+
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -33,6 +35,9 @@ pub(crate) use grammar::{Grammar, Numbered, Reply, Status, StatusReply};
 
 /// More than this is no reply.
 const LONGEST_REPLY: usize = 64 * 1024;
+
+/// How long the reply to a last command is waited for.
+const LEAVE_TIME: Duration = Duration::from_millis(500);
 
 /// A conversation of commands and replies, in the grammar `G`.
 #[derive(Debug)]
@@ -60,12 +65,23 @@ impl<G: Grammar> Dialogue<G> {
         self.grammar = grammar;
     }
 
-    /// Encrypts the connection. Data that came in clear before it would be taken for encrypted data: an attack.
+    /// Encrypts the connection.
     pub(crate) async fn encrypt<S: Step>(
         self,
         attempt: &mut Attempt<'_>,
         client: &tls::Client,
         host: &Host,
+    ) -> Result<Self, Failure<Fault<S>>> {
+        let session = attempt.resumable_session(client, host).map_err(|failure| failure.map(Fault::Net))?;
+        self.encrypt_in(attempt, &session).await
+    }
+
+    /// Encrypts the connection in a session that another connection of the run can resume. Data that came in clear
+    /// before it would be taken for encrypted data: an attack.
+    pub(crate) async fn encrypt_in<S: Step>(
+        self,
+        attempt: &mut Attempt<'_>,
+        session: &tls::Session,
     ) -> Result<Self, Failure<Fault<S>>> {
         if !self.heard.is_empty() {
             let injected = show(&attempt.conditions.secrets, excerpt(&self.heard));
@@ -75,7 +91,7 @@ impl<G: Grammar> Dialogue<G> {
         let Some(wire) = self.stream.into_wire() else {
             return Err(Failure::new(Handshake::Other, "the connection is encrypted already").map(Fault::Net));
         };
-        let stream = attempt.encrypt(client, wire, host, &[]).await.map_err(|failure| failure.map(Fault::Net))?;
+        let stream = attempt.encrypt_in(session, wire).await.map_err(|failure| failure.map(Fault::Net))?;
         Ok(Self { stream, grammar: self.grammar, phase: self.phase, heard: Vec::new() })
     }
 
@@ -143,14 +159,49 @@ impl<G: Grammar> Dialogue<G> {
     }
 
     /// The failure of a reply that says no.
-    pub(crate) fn refused<S: Step>(
-        attempt: &Attempt<'_>,
-        step: S,
-        cause: Cause,
-        reply: &G::Reply,
-    ) -> Failure<Fault<S>> {
+    #[expect(clippy::unused_self, reason = "the grammar of a dialogue is known by the dialogue")]
+    pub(crate) fn refused<S: Step>(&self, attempt: &Attempt<'_>, step: S, reply: &G::Reply) -> Failure<Fault<S>> {
         let said = show(&attempt.conditions.secrets, excerpt(&G::said(reply)));
+        let cause = G::refusal(reply);
+        let cause = if step.refusals().contains(&cause) { cause } else { Cause::Refused };
         Failure::new(Fault::At(step, cause), format!("{} is {said}", step.what()))
+    }
+
+    /// Waits until the peer says no, or nothing more, while the agent is busy elsewhere; forever if it says yes. What it
+    /// said is still there to be heard.
+    pub(crate) async fn overhear_no(&mut self) {
+        loop {
+            match self.look() {
+                Look::Found(reply, _) if G::is_refusal(&reply) => return,
+                Look::Found(..) => std::future::pending().await,
+                Look::Malformed => return,
+                Look::Incomplete => {}
+            }
+            if !matches!(self.stream.read_buf(&mut self.heard).await, Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    /// Says a last command and waits a moment for its reply. The verdict stands already, so that nothing that happens
+    /// here counts, and the time belongs to no phase.
+    pub(crate) async fn take_leave(&mut self, attempt: &mut Attempt<'_>, command: &Command) {
+        attempt.note(Some(command.shown().as_bytes()), None);
+        let most = LEAVE_TIME.min(attempt.time_left() / 2);
+        let heard = attempt.within_pause(most, async {
+            self.stream.write_all(command.line().as_bytes()).await?;
+            self.stream.flush().await?;
+            while matches!(self.look(), Look::Incomplete) {
+                if self.stream.read_buf(&mut self.heard).await? == 0 {
+                    break;
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        });
+        let _ = heard.await;
+        if !self.heard.is_empty() {
+            attempt.note_answer(&self.heard);
+        }
     }
 
     /// Looks for a reply in what came. Always from its beginning, so that a wait for more may be given up and repeated.

@@ -28,7 +28,7 @@ pub struct Evidence {
     /// What the name servers said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns: Option<Dns>,
-    /// Bytes over the probe's connection, TLS included.
+    /// Bytes over the probe's connections, TLS included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
     /// The kernel's error number behind the verdict.

@@ -3,6 +3,7 @@
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
 use crate::fault::{Named as _, Side};
+use crate::ftp::Ftp;
 use crate::http::Http;
 use crate::net::{Conditions, Host};
 use crate::outcome::{Identity, Outcome, perform};
@@ -15,6 +16,8 @@ pub enum Spec {
     Http(Box<Http>),
     /// TCP.
     Tcp(Tcp),
+    /// FTP.
+    Ftp(Ftp),
 }
 
 /// One fault as one protocol reports it.
@@ -34,7 +37,7 @@ pub struct Reported {
 
 impl Spec {
     /// The protocols that can be probed.
-    pub const PROTOCOLS: [Protocol; 2] = [Http::PROTOCOL, Tcp::PROTOCOL];
+    pub const PROTOCOLS: [Protocol; 3] = [Http::PROTOCOL, Tcp::PROTOCOL, Ftp::PROTOCOL];
 
     /// The protocol.
     #[must_use]
@@ -42,6 +45,7 @@ impl Spec {
         match self {
             Self::Http(_) => Http::PROTOCOL,
             Self::Tcp(_) => Tcp::PROTOCOL,
+            Self::Ftp(_) => Ftp::PROTOCOL,
         }
     }
 
@@ -50,6 +54,7 @@ impl Spec {
         match self {
             Self::Http(check) => perform(check.as_ref(), identity, host, conditions).await,
             Self::Tcp(check) => perform(check, identity, host, conditions).await,
+            Self::Ftp(check) => perform(check, identity, host, conditions).await,
         }
     }
 
@@ -58,6 +63,7 @@ impl Spec {
     pub fn faults() -> Vec<Reported> {
         let mut all = faults_of::<Http>();
         all.extend(faults_of::<Tcp>());
+        all.extend(faults_of::<Ftp>());
         all
     }
 }

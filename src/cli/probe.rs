@@ -78,12 +78,15 @@ fn task_of_url(url: &str) -> Result<Source, Problems> {
     let protocol = match url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
         Some("http" | "https") => "http",
         Some("tcp") => "tcp",
-        Some(scheme @ ("udp" | "ping" | "dns" | "smtp" | "smtps" | "pop3" | "pop3s" | "ftp" | "ftps")) => {
+        Some("ftp" | "ftps") => "ftp",
+        Some(scheme @ ("udp" | "ping" | "dns" | "smtp" | "smtps" | "pop3" | "pop3s")) => {
             let message = format!("this version of the agent does not probe {scheme}:// yet");
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }
         _ => {
-            let message = format!("`{url}` is no URL that can be probed; write http://, https:// or tcp://host:port");
+            let message = format!(
+                "`{url}` is no URL that can be probed; write http://, https://, ftp://, ftps:// or tcp://host:port"
+            );
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }
     };

@@ -73,6 +73,27 @@ async fn the_conversation_has_no_secrets() {
     snapshot("results", "conversation", &said);
 }
 
+/// Lines and their answers, without the password, whatever the server does with it.
+#[tokio::test]
+async fn a_log_in_that_is_refused() {
+    let scene = scene(
+        r#"
+server = [
+  { say = "220-lab\r\n  all welcome\r\n220 ready\r\n" }, { hear = "USER probe\r\n" }, { say = "331 password please\r\n" },
+  { hear = "PASS geheim-1234\r\n" }, { say = "530 not with geheim-1234\r\n" }, "hold",
+]
+[[task]]
+name = "deliveries"
+target = "ftp://probe:geheim-1234@{addr}/in/"
+[task.ftp]
+"#,
+    )
+    .await;
+    let said = probed(&scene, &["-v"]).await;
+    assert!(!said.contains("geheim"), "{said}");
+    snapshot("results", "dialogue", &said);
+}
+
 #[tokio::test]
 async fn a_certificate_of_nobody_for_somebody_else() {
     let scene = scene(
@@ -152,6 +173,7 @@ async fn a_url_instead_of_a_file() {
         ("url-without-host", "http:///x"),
         ("url-without-port", "tcp://mail.example.com"),
         ("url-not-yet-dns", "dns://192.0.2.53/shop.example.com?type=A"),
+        ("url-of-ftp-with-a-line-end", "ftp://ftp.example.com/a%0Ab"),
         ("url-not-yet-smtps", "smtps://mail.example.com"),
     ];
     for (name, url) in urls {

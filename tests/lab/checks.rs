@@ -8,7 +8,7 @@ use super::stage::CaseFile;
 use super::{dns, places, script, witness};
 
 /// The protocols whose every row must have a case.
-const COVERED: [&str; 2] = ["http", "tcp"];
+const COVERED: [&str; 3] = ["ftp", "http", "tcp"];
 
 /// All of them.
 pub fn tests(files: &[CaseFile]) -> Vec<Test> {

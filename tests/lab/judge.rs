@@ -12,7 +12,8 @@ use super::catalogue;
 use super::peer::{Log, Peers};
 use super::script::fits;
 
-const PHASES: [&str; 6] = ["resolve", "connect", "tls", "send", "wait", "receive"];
+const PHASES: [&str; 10] =
+    ["resolve", "connect", "tls", "send", "wait", "receive", "greeting", "login", "transfer", "rtt"];
 const SIDES: [&str; 5] = ["target", "path", "resolver", "agent", "task"];
 
 /// How long peers are given to finish reading what the agent sent before it ended.
@@ -166,7 +167,7 @@ impl Complaints {
             for (phase, spent) in phases {
                 let fine = PHASES.contains(&phase.as_str()) && spent.as_f64().is_some_and(|ms| ms >= 0.0);
                 if !fine {
-                    self.add("a phase", "one of the six, with a time", format!("{phase}: {spent}"));
+                    self.add("a phase", "one of the ten, with a time", format!("{phase}: {spent}"));
                 }
             }
             let sum: f64 = phases.values().filter_map(Value::as_f64).sum();

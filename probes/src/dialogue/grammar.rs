@@ -1,5 +1,7 @@
 //! How lines become replies: three digits (RFC 959 section 4.2, RFC 5321 section 4.2), or `+OK` and `-ERR` (RFC 1939).
 
+use super::Cause;
+
 /// A line that is no part of a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct NotAReply;
@@ -17,6 +19,12 @@ pub(crate) trait Grammar: Clone {
 
     /// The reply in the server's words.
     fn said(reply: &Self::Reply) -> Vec<u8>;
+
+    /// Whether it says no, whatever was asked.
+    fn is_refusal(reply: &Self::Reply) -> bool;
+
+    /// In which way it says no, if it does.
+    fn refusal(reply: &Self::Reply) -> Cause;
 }
 
 /// A number and the texts that came with it.
@@ -32,6 +40,11 @@ impl Reply {
     /// Whether it says that all is done (2yz).
     pub(crate) const fn is_done(&self) -> bool {
         self.code / 100 == 2
+    }
+
+    /// Whether it says that another one will follow (1yz).
+    pub(crate) const fn is_preliminary(&self) -> bool {
+        self.code / 100 == 1
     }
 
     /// The text of its last line.
@@ -112,6 +125,18 @@ impl Grammar for Numbered {
     fn said(reply: &Reply) -> Vec<u8> {
         [reply.code.to_string().as_bytes(), reply.last()].join(&b' ')
     }
+
+    fn is_refusal(reply: &Reply) -> bool {
+        reply.code >= 400
+    }
+
+    fn refusal(reply: &Reply) -> Cause {
+        match reply.code {
+            421 => Cause::Unavailable,
+            530 => Cause::NotLoggedIn,
+            _ => Cause::Refused,
+        }
+    }
 }
 
 /// The number of a line, what stands behind it, and the text after that.
@@ -188,6 +213,14 @@ impl Grammar for Status {
 
     fn said(reply: &StatusReply) -> Vec<u8> {
         [if reply.ok { &b"+OK"[..] } else { b"-ERR" }, &reply.text].join(&b' ')
+    }
+
+    fn is_refusal(reply: &StatusReply) -> bool {
+        !reply.ok
+    }
+
+    fn refusal(_: &StatusReply) -> Cause {
+        Cause::Refused
     }
 }
 
