@@ -5,6 +5,8 @@
 
 #![allow(unreachable_pub, reason = "a test has no outside: `pub` marks what the stack offers to its tests")]
 
+#[path = "real/ftp.rs"]
+mod ftp;
 #[path = "real/http.rs"]
 mod http;
 #[path = "real/run.rs"]

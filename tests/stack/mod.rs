@@ -1,9 +1,10 @@
 //! Real servers for the tests: Debian's nginx on free ports of loopback, started from `tests/stack/nginx` and ended with
 //! the test process. With `STACK=compose` the same tests talk to the containers of `docker-compose.yml`.
 //!
-//! A server that is missing or does not start fails the test with a sentence; nothing is skipped.
+//! The other servers are [`daemon`]s. A server that is missing or does not start fails the test with a sentence; nothing is skipped.
 
 mod compose; // in containers
+pub mod daemon; // any other server
 mod process; // as ordinary processes
 
 use std::env;

@@ -95,6 +95,8 @@ impl Control {
             Some(None) => Some(attempt.within_pause(GRACE, read_to_end(data, count)).await.unwrap_or(Ok(()))),
             None => None,
         };
+        // Some servers say that the transfer is complete only when this side has ended the data connection too.
+        let _ = attempt.within(data.end()).await;
         attempt.leave(Phase::Transfer, begun);
         let late = || Failure::new(Data::TimedOut, format!("the data were not complete in time; {count} bytes came"));
         end.ok_or_else(|| late().map(Fault::Data))
