@@ -16,6 +16,7 @@
 mod command;
 mod fault;
 mod grammar;
+mod reading;
 
 use std::time::Duration;
 
@@ -32,27 +33,23 @@ pub use command::fits_a_line;
 pub(crate) use fault::steps;
 pub use fault::{Cause, Fault, Step};
 pub(crate) use grammar::{Grammar, Numbered, Reply, Status, StatusReply};
-
-/// More than this is no reply.
-const LONGEST_REPLY: usize = 64 * 1024;
+use reading::{Reading, State};
 
 /// How long the reply to a last command is waited for.
 const LEAVE_TIME: Duration = Duration::from_millis(500);
 
 /// A conversation of commands and replies, in the grammar `G`.
 #[derive(Debug)]
-pub(crate) struct Dialogue<G> {
+pub(crate) struct Dialogue<G: Grammar> {
     stream: Stream,
-    grammar: G,
     phase: Phase,
-    /// What came and belongs to no reply yet.
-    heard: Vec<u8>,
+    reading: Reading<G>,
 }
 
 impl<G: Grammar> Dialogue<G> {
     /// Begins in the phase of the greeting.
-    pub(crate) const fn over(stream: Stream, grammar: G) -> Self {
-        Self { stream, grammar, phase: Phase::Greeting, heard: Vec::new() }
+    pub(crate) fn over(stream: Stream, grammar: G) -> Self {
+        Self { stream, phase: Phase::Greeting, reading: Reading::new(grammar) }
     }
 
     /// Begins a phase; what is said and heard from now on is timed as part of it.
@@ -62,7 +59,7 @@ impl<G: Grammar> Dialogue<G> {
 
     /// Reads replies in another form from now on, where a command has them (POP3's lists).
     pub(crate) fn expect(&mut self, grammar: G) {
-        self.grammar = grammar;
+        self.reading.expect(grammar);
     }
 
     /// Encrypts the connection.
@@ -83,16 +80,17 @@ impl<G: Grammar> Dialogue<G> {
         attempt: &mut Attempt<'_>,
         session: &tls::Session,
     ) -> Result<Self, Failure<Fault<S>>> {
-        if !self.heard.is_empty() {
-            let injected = show(&attempt.conditions.secrets, excerpt(&self.heard));
+        if !self.reading.heard().is_empty() {
+            let injected = show(&attempt.conditions.secrets, excerpt(self.reading.heard()));
             let detail = format!("before TLS began the peer sent {injected} in clear text");
             return Err(Failure::new(Handshake::Injected, detail).map(Fault::Net));
         }
-        let Some(wire) = self.stream.into_wire() else {
+        let Self { stream, phase, reading } = self;
+        let Some(wire) = stream.into_wire() else {
             return Err(Failure::new(Handshake::Other, "the connection is encrypted already").map(Fault::Net));
         };
         let stream = attempt.encrypt_in(session, wire).await.map_err(|failure| failure.map(Fault::Net))?;
-        Ok(Self { stream, grammar: self.grammar, phase: self.phase, heard: Vec::new() })
+        Ok(Self { stream, phase, reading })
     }
 
     /// Says a command and hears its reply.
@@ -136,24 +134,21 @@ impl<G: Grammar> Dialogue<G> {
         step: S,
     ) -> Result<G::Reply, Failure<Fault<S>>> {
         let begun = attempt.enter(self.phase);
-        let found = loop {
-            match self.look() {
-                Look::Found(reply, length) => break Some(Ok((reply, length))),
-                Look::Malformed => break Some(Err(())),
-                Look::Incomplete => {}
-            }
-            if !matches!(attempt.within(self.stream.read_buf(&mut self.heard)).await, Some(Ok(1..))) {
-                break None;
+        let state = loop {
+            let state = self.reading.state();
+            if state != State::Incomplete
+                || !matches!(attempt.within(self.stream.read_buf(self.reading.room())).await, Some(Ok(1..)))
+            {
+                break state;
             }
         };
         attempt.leave(self.phase, begun);
-        match found {
-            Some(Ok((reply, length))) => {
-                attempt.note_answer(&self.heard[..length]);
-                self.heard.drain(..length);
+        match self.reading.take() {
+            Some((reply, bytes)) => {
+                attempt.note_answer(&bytes);
                 Ok(reply)
             }
-            Some(Err(())) => Err(self.malformed(attempt, step)),
+            None if state == State::Malformed => Err(self.malformed(attempt, step)),
             None => Err(self.broken_off(attempt, step)),
         }
     }
@@ -170,16 +165,13 @@ impl<G: Grammar> Dialogue<G> {
     /// Waits until the peer says no, or nothing more, while the agent is busy elsewhere; forever if it says yes. What it
     /// said is still there to be heard.
     pub(crate) async fn overhear_no(&mut self) {
-        loop {
-            match self.look() {
-                Look::Found(reply, _) if G::is_refusal(&reply) => return,
-                Look::Found(..) => std::future::pending().await,
-                Look::Malformed => return,
-                Look::Incomplete => {}
-            }
-            if !matches!(self.stream.read_buf(&mut self.heard).await, Ok(1..)) {
+        while self.reading.state() == State::Incomplete {
+            if !matches!(self.stream.read_buf(self.reading.room()).await, Ok(1..)) {
                 return;
             }
+        }
+        if self.reading.reply().is_some_and(|reply| !G::is_refusal(reply)) {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -191,44 +183,23 @@ impl<G: Grammar> Dialogue<G> {
         let heard = attempt.within_pause(most, async {
             self.stream.write_all(command.line().as_bytes()).await?;
             self.stream.flush().await?;
-            while matches!(self.look(), Look::Incomplete) {
-                if self.stream.read_buf(&mut self.heard).await? == 0 {
+            while self.reading.state() == State::Incomplete {
+                if self.stream.read_buf(self.reading.room()).await? == 0 {
                     break;
                 }
             }
             Ok::<_, std::io::Error>(())
         });
         let _ = heard.await;
-        if !self.heard.is_empty() {
-            attempt.note_answer(&self.heard);
+        if let Some((_, bytes)) = self.reading.take() {
+            attempt.note_answer(&bytes);
         }
-    }
-
-    /// Looks for a reply in what came. Always from its beginning, so that a wait for more may be given up and repeated.
-    fn look(&self) -> Look<G::Reply> {
-        let mut grammar = self.grammar.clone();
-        let mut begin = 0;
-        for at in memchr::memchr_iter(b'\n', &self.heard) {
-            if at >= LONGEST_REPLY {
-                return Look::Malformed;
-            }
-            let line = &self.heard[begin..at];
-            match grammar.take(line.strip_suffix(b"\r").unwrap_or(line)) {
-                Ok(Some(reply)) => return Look::Found(reply, at + 1),
-                Ok(None) => begin = at + 1,
-                Err(_) => return Look::Malformed,
-            }
-        }
-        if self.heard.len() > LONGEST_REPLY || !grammar.allows(&self.heard[begin..]) {
-            return Look::Malformed;
-        }
-        Look::Incomplete
     }
 
     fn malformed<S: Step>(&mut self, attempt: &mut Attempt<'_>, step: S) -> Failure<Fault<S>> {
-        attempt.note_answer(&self.heard);
-        let came = show(&attempt.conditions.secrets, excerpt(&self.heard));
-        let detail = if self.heard.len() > LONGEST_REPLY {
+        attempt.note_answer(self.reading.heard());
+        let came = show(&attempt.conditions.secrets, excerpt(self.reading.heard()));
+        let detail = if self.reading.is_too_long() {
             format!("{} goes on for more than 64 KiB; it begins with {came}", step.what())
         } else {
             format!("in the place of {} came {came}", step.what())
@@ -245,23 +216,19 @@ impl<G: Grammar> Dialogue<G> {
             return failure.map(Fault::Net);
         }
         let record = tap.application();
-        let cause = cause_of(record.receive_fault(!self.heard.is_empty()));
+        let cause = match record.write_error {
+            Some(_) => Cause::Broken,
+            None => cause_of(record.receive_fault(!self.reading.heard().is_empty())),
+        };
         let errno = record.errno().or(tap.wire().errno());
         drop(record);
-        let mut detail = cause.sentence(step);
-        if !self.heard.is_empty() {
-            attempt.note_answer(&self.heard);
-            detail += &format!("; it begins with {}", show(&attempt.conditions.secrets, excerpt(&self.heard)));
+        let mut detail = cause.words(step);
+        if !self.reading.heard().is_empty() {
+            attempt.note_answer(self.reading.heard());
+            detail += &format!("; it begins with {}", show(&attempt.conditions.secrets, excerpt(self.reading.heard())));
         }
         Failure::new(Fault::At(step, cause), detail).with_errno(errno)
     }
-}
-
-/// What a look at the bytes that came has found.
-enum Look<R> {
-    Found(R, usize),
-    Incomplete,
-    Malformed,
 }
 
 fn cause_of(fault: Receive) -> Cause {

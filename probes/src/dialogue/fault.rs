@@ -32,9 +32,11 @@ impl Cause {
     const ALWAYS: [Self; 7] =
         [Self::Silence, Self::Incomplete, Self::Closed, Self::Cut, Self::Reset, Self::Broken, Self::Malformed];
 
-    /// What happened, in words about this step.
-    pub(super) fn sentence(self, step: impl Step) -> String {
-        step.meaning(self).trim_end_matches('.').to_owned()
+    /// What happened at this step, as the details of failures have it.
+    pub(super) fn words(self, step: impl Step) -> String {
+        let mut words = step.meaning(self).trim_end_matches('.').to_owned();
+        words[..1].make_ascii_lowercase();
+        words
     }
 
     const fn side(self) -> Side {

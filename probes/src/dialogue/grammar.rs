@@ -9,7 +9,7 @@ pub(crate) struct NotAReply;
 /// A way to write replies. A fresh clone reads each of them.
 pub(crate) trait Grammar: Clone {
     /// What lines become.
-    type Reply;
+    type Reply: std::fmt::Debug;
 
     /// Takes the next line, without its end; returns the reply with its last one.
     fn take(&mut self, line: &[u8]) -> Result<Option<Self::Reply>, NotAReply>;

@@ -19,8 +19,8 @@ use crate::phases::Phase;
 /// How long the data may still take once the server has given the transfer up.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// This much is read at once.
-const BLOCK: usize = 64 * 1024;
+/// This much is read at once; connections hand over no more.
+const BLOCK: usize = 16 * 1024;
 
 impl Control {
     /// Has a command send its data, and counts them.
