@@ -18,8 +18,8 @@ use crate::phases::Phase;
 use crate::secret::Secret;
 pub use fault::{Data, Fault, Step};
 
-/// A server that says "wait" more often than this says nothing.
-const MOST_PRELIMINARIES: usize = 16;
+/// A server that announces a reply more often than this never gives it.
+const MOST_ANNOUNCEMENTS: usize = 16;
 
 /// How TLS comes about.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -100,7 +100,7 @@ impl Control {
         if server.encryption == Encryption::Implicit {
             open = open.encrypt(attempt, server).await?;
         }
-        let greeting = open.hear_last(attempt, Step::Greeting).await?;
+        let greeting = open.hear_past(attempt, Step::Greeting, |reply| reply.code == 120).await?;
         open.expect(attempt, Step::Greeting, &greeting, greeting.code == 220)?;
         if server.encryption == Encryption::Explicit {
             open.ask_for(attempt, Step::AuthTls, &Command::new("AUTH TLS"), &[234]).await?;
@@ -218,11 +218,16 @@ impl Control {
         Ok(reply)
     }
 
-    /// Hears a reply and waits out those that only announce it (120, and 1yz before the end of a transfer).
-    async fn hear_last(&mut self, attempt: &mut Attempt<'_>, step: Step) -> Result<Reply, Failure<Fault>> {
+    /// Hears a reply and waits out those that only announce it.
+    async fn hear_past(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        step: Step,
+        announces: impl Fn(&Reply) -> bool,
+    ) -> Result<Reply, Failure<Fault>> {
         let mut reply = self.dialogue.hear(attempt, step).await.map_err(control)?;
-        for _ in 0..MOST_PRELIMINARIES {
-            if !reply.is_preliminary() {
+        for _ in 0..MOST_ANNOUNCEMENTS {
+            if !announces(&reply) {
                 break;
             }
             reply = self.dialogue.hear(attempt, step).await.map_err(control)?;

@@ -156,6 +156,9 @@ fn join(target: &Target<'_>, address: Address, keys: &Keys, client: &Arc<Client>
         target.item.document().hide(password);
     }
     let username = address.username.or_else(|| keys.username.clone()).unwrap_or_else(|| ANONYMOUS.to_owned());
+    if username.is_empty() {
+        target.fail("the user name is empty");
+    }
     let password = address.password.or_else(|| keys.password.clone());
     let default = if matches!(username.as_str(), ANONYMOUS | "ftp") { ANONYMOUS_PASSWORD } else { "" };
     let password = Secret::new(password.unwrap_or_else(|| default.to_owned()));

@@ -45,7 +45,7 @@ impl Control {
         {
             return Err(broken_off(attempt, &data, error, count));
         }
-        let last = self.hear_last(attempt, Step::Completion).await?;
+        let last = self.hear_past(attempt, Step::Completion, Reply::is_preliminary).await?;
         if !last.is_done() {
             return Err(self.no_transfer(attempt, Step::Completion, &last));
         }
