@@ -93,80 +93,106 @@ fn read_target(target: &Target<'_>) -> Option<Address> {
     };
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let (user, host) = authority.rsplit_once('@').map_or((None, authority), |(user, host)| (Some(user), host));
-    let (username, password) = match user.map(|user| user.split_once(':').unwrap_or((user, ""))) {
-        Some((username, password)) => (Some(username), Some(password).filter(|password| !password.is_empty())),
-        None => (None, None),
-    };
+    let (username, password) = user.map(|user| user.split_once(':').unwrap_or((user, ""))).unzip();
+    let password = password.filter(|password| !password.is_empty());
     let shown = match (username, password) {
         (Some(username), Some(_)) => format!("{scheme}://{username}:{MASK}@{host}{path}"),
         _ => target.text.clone(),
     };
-    let part = |name: &str, text: Option<&str>| text.map(|text| part_of_a_line(target, name, text)).transpose();
     Some(Address {
         shown,
         secure: Some(secure),
         host: host.to_owned(),
-        username: part("user name", username).ok()?,
-        password: part("password", password).ok()?,
-        path: part("path", path.get(1..).filter(|path| !path.is_empty())).ok()?,
+        username: part_of_a_line(target, "user name", username),
+        password: part_of_a_line(target, "password", password),
+        path: read_path(target, path),
     })
 }
 
-/// A part of a URL that becomes part of a command, decoded.
-fn part_of_a_line(target: &Target<'_>, name: &str, text: &str) -> Result<String, ()> {
-    let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-    let wrong = match &decoded {
+/// The path behind the slash that ends the authority; none if nothing is there.
+fn read_path(target: &Target<'_>, path: &str) -> Option<String> {
+    if path.contains('#') {
+        target.fail_with_help("the path has a `#`", "in a URL it is written %23");
+        return None;
+    }
+    if path.to_ascii_lowercase().contains(";type=") {
+        target.fail_with_help(
+            "the path has a `;type=`",
+            "a path that ends in / is a directory; of all others the server is asked, and files come as they are",
+        );
+        return None;
+    }
+    part_of_a_line(target, "path", path.get(1..).filter(|path| !path.is_empty()))
+}
+
+/// A part of a URL that becomes part of a command, decoded, if it is there and can be.
+fn part_of_a_line(target: &Target<'_>, name: &str, text: Option<&str>) -> Option<String> {
+    let wrong = match percent_encoding::percent_decode_str(text?).decode_utf8() {
+        Ok(decoded) if fits_a_line(&decoded) => return Some(decoded.into_owned()),
+        Ok(_) => "has a line end or NUL once it is decoded, or is too long",
         Err(_) => "is not UTF-8 once it is decoded",
-        Ok(decoded) if !fits_a_line(decoded) => "has a line end or NUL once it is decoded, or is too long",
-        Ok(_) if text.contains('#') => "has a `#`, which is written %23 in a URL",
-        Ok(_) if text.to_ascii_lowercase().contains(";type=") => {
-            "has a `;type=`: a path that ends in / is a directory, all others are files or directories, in binary"
-        }
-        Ok(decoded) => return Ok(decoded.clone().into_owned()),
     };
     target.fail(&format!("the {name} {wrong}"));
-    Err(())
+    None
 }
 
 /// A target and the keys together.
 fn join(target: &Target<'_>, address: Address, keys: &Keys, client: &Arc<Client>) -> Option<Ftp> {
-    let encryption = match (address.secure, keys.encryption) {
-        (Some(true), Some(Encryption::None)) => {
-            target.fail("the scheme ftps means TLS, and [task.ftp] has tls = \"none\"");
-            return None;
-        }
-        (Some(true), None) => Encryption::Implicit,
-        (_, named) => named.unwrap_or_default(),
-    };
-    if address.username.is_some() && (keys.username.is_some() || keys.password.is_some()) {
-        target.fail("credentials stand both in the URL and in [task.ftp]");
-    }
-    if address.path.is_some() && keys.path.is_some() {
-        target.fail("a path stands both in the URL and in [task.ftp]");
-    }
-    let port = if encryption == Encryption::Implicit { 990 } else { 21 };
-    let endpoint = match Endpoint::parse(&address.host, Some(port)) {
-        Ok(endpoint) => endpoint,
-        Err(error) => {
-            target.fail_with_help(format!("`{}`: {error}", address.shown), TARGET_HELP);
-            return None;
-        }
-    };
+    refuse_twice(target, &address, keys);
+    let encryption = encryption(target, &address, keys)?;
+    let endpoint = endpoint(target, &address, encryption)?;
     if let Some(password) = &address.password {
         target.item.document().hide(password);
     }
+    let path = address.path.as_ref().or(keys.path.as_ref());
+    Some(Ftp {
+        server: Server { endpoint, encryption, tls: client.clone() },
+        path: Path::new(path.map_or("", String::as_str)),
+        login: login(target, address, keys),
+    })
+}
+
+fn refuse_twice(target: &Target<'_>, address: &Address, keys: &Keys) {
+    let twice = [
+        ("user name", address.username.is_some() && keys.username.is_some()),
+        ("password", address.password.is_some() && keys.password.is_some()),
+        ("path", address.path.is_some() && keys.path.is_some()),
+    ];
+    for (name, _) in twice.iter().filter(|(_, twice)| *twice) {
+        target.fail(&format!("a {name} stands both in the URL and in [task.ftp]"));
+    }
+}
+
+fn encryption(target: &Target<'_>, address: &Address, keys: &Keys) -> Option<Encryption> {
+    match (address.secure, keys.encryption) {
+        (Some(true), Some(Encryption::None)) => {
+            target.fail("the scheme ftps means TLS, and [task.ftp] has tls = \"none\"");
+            None
+        }
+        (Some(true), None) => Some(Encryption::Implicit),
+        (_, named) => Some(named.unwrap_or_default()),
+    }
+}
+
+fn endpoint(target: &Target<'_>, address: &Address, encryption: Encryption) -> Option<Endpoint> {
+    let port = if encryption == Encryption::Implicit { 990 } else { 21 };
+    match Endpoint::parse(&address.host, Some(port)) {
+        Ok(endpoint) => Some(endpoint),
+        Err(error) => {
+            target.fail_with_help(format!("`{}`: {error}", address.shown), TARGET_HELP);
+            None
+        }
+    }
+}
+
+fn login(target: &Target<'_>, address: Address, keys: &Keys) -> Login {
     let username = address.username.or_else(|| keys.username.clone()).unwrap_or_else(|| ANONYMOUS.to_owned());
     if username.is_empty() {
         target.fail("the user name is empty");
     }
-    let password = address.password.or_else(|| keys.password.clone());
     let default = if matches!(username.as_str(), ANONYMOUS | "ftp") { ANONYMOUS_PASSWORD } else { "" };
-    let password = Secret::new(password.unwrap_or_else(|| default.to_owned()));
-    Some(Ftp {
-        server: Server { endpoint, encryption, tls: client.clone() },
-        login: Login { username, password, account: keys.account.clone() },
-        path: Path::new(&address.path.or_else(|| keys.path.clone()).unwrap_or_default()),
-    })
+    let password = address.password.or_else(|| keys.password.clone()).unwrap_or_else(|| default.to_owned());
+    Login { username, password: Secret::new(password), account: keys.account.clone() }
 }
 
 #[cfg(test)]
@@ -197,6 +223,7 @@ mod tests {
             ("0x7f.1:2121", "tls = \"implicit\"", "127.0.0.1:2121 Implicit anonymous ftp@example.com"),
             ("ftp://bob:p%40w@[::1]:21/a", "", "[::1]:21 None bob p@w"),
             ("ftp://bob@ftp.test/", "", "ftp.test:21 None bob "),
+            ("ftp://bob@ftp.test/", "password = \"pw\"", "ftp.test:21 None bob pw"),
             ("ftp.test", "username = \"bob\"\npassword = \"pw\"", "ftp.test:21 None bob pw"),
         ];
         for (target, keys, wanted) in rows {
@@ -242,10 +269,12 @@ mod tests {
             ("ftp://a%0Ab:c@ftp.test/", "", "the user name has a line end"),
             ("ftp://a:c%00@ftp.test/", "", "the password has a line end or NUL"),
             ("ftp://ftp.test/%ff", "", "not UTF-8"),
-            ("ftp://ftp.test/a#b", "", "%23"),
+            ("ftp://ftp.test/a#b", "", "`#`"),
             ("ftp://ftp.test/a;type=a", "", ";type="),
             ("ftps://ftp.test/", "tls = \"none\"", "the scheme ftps means TLS"),
-            ("ftp://a:b@ftp.test/", "username = \"c\"", "credentials stand both"),
+            ("ftp://a:b@ftp.test/", "username = \"c\"", "a user name stands both"),
+            ("ftp://a:b@ftp.test/", "password = \"c\"", "a password stands both"),
+            ("ftp://:b@ftp.test/", "", "the user name is empty"),
             ("ftp://ftp.test/a", "path = \"b\"", "a path stands both"),
             ("ftp.test", "path = \"a\\nb\"", "path becomes part of a command"),
             ("ftp.test", "account = \"a\\r\"", "account becomes part of a command"),

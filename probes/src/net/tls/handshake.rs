@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use rustls::ClientConfig;
 use rustls::client::Resumption;
 use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{ClientConfig, HandshakeKind};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -73,8 +73,12 @@ impl Attempt<'_> {
         let done = before(self.tls_deadline(), session.shake_hands(wire, &self.conditions.secrets)).await;
         let done = done.ok_or_else(too_late)?;
         tell(&done.seen);
-        if done.result.is_err() {
-            self.evidence.tls = Some(done.seen);
+        match &done.result {
+            Ok(stream) if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) => {
+                tracing::debug!(target: "conversation", "* the TLS session is resumed");
+            }
+            Ok(_) => {}
+            Err(_) => self.evidence.tls = Some(done.seen),
         }
         done.result.map(Stream::tls)
     }
