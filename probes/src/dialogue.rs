@@ -1,12 +1,12 @@
 //! Command and reply lines over an open connection, plain or TLS: the floor under SMTP, POP3 and FTP's control.
 //!
-//! A protocol lists its [`Step`]s with [`steps!`], wraps the connection in a [`Dialogue`], says in which phase it is
-//! ([`Dialogue::enter`]), and then hears and asks: [`Dialogue::hear`] and [`Dialogue::ask`] return the reply in the
-//! protocol's [`Grammar`] ([`Numbered`] for SMTP and FTP, [`Status`] for POP3), whatever it says; what a reply means is
-//! the protocol's, which makes a refusal of it with [`Dialogue::refused`]. Everything else that can happen to a reply
-//! is a typed [`Fault`] that names the step. [`Dialogue::encrypt`] is STARTTLS, STLS or AUTH TLS after its reply.
+//! A protocol lists its [`Step`]s with `steps!`, wraps the connection in a `Dialogue`, says in which phase it is
+//! (`Dialogue::enter`), and then hears and asks: `Dialogue::hear` and `Dialogue::ask` return the reply in the
+//! protocol's `Grammar` (`Numbered` for SMTP and FTP, `Status` for POP3), whatever it says; what a reply means is
+//! the protocol's, which makes a refusal of it with `Dialogue::refused`. Everything else that can happen to a reply
+//! is a typed [`Fault`] that names the step. `Dialogue::encrypt` is STARTTLS, STLS or AUTH TLS after its reply.
 //!
-//! What is said and heard is noted as it happens; a [`Command::secret`] shows as `PASS ***`. All is bytes: a bare LF
+//! What is said and heard is noted as it happens; a `Command::secret` shows as `PASS ***`. All is bytes: a bare LF
 //! ends a line as CRLF does, NUL and a bare CR are text like any other, a reply is malformed as soon as its bytes
 //! cannot become one or are more than 64 KiB, and what comes behind it stays for the next one (RFC 959 section 4.2,
 //! RFC 5321 section 4.2, RFC 1939 section 3).

@@ -1,6 +1,6 @@
 //! FTP: log in, and list a directory or fetch a file, in passive mode; book `cloudmonitor/ftp`.
 //!
-//! The order of looking is that of the conversation ([`ftp_control`]): policy, name, connection, TLS, greeting, AUTH TLS,
+//! The order of looking is that of the conversation ([`crate::ftp_control`]): policy, name, connection, TLS, greeting, AUTH TLS,
 //! USER, PASS, ACCT; PBSZ, PROT, CWD, TYPE I, SIZE, EPSV or PASV, the data connection, RETR or LIST, the data, the reply
 //! after them, and last whether as many bytes came as SIZE had said (RFC 959, RFC 2428, RFC 3659, RFC 4217). A path that
 //! ends in `/` is a directory; any other one is a file if SIZE knows it, a directory if CWD enters it, and otherwise a

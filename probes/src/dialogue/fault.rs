@@ -55,7 +55,7 @@ impl Cause {
     }
 }
 
-/// A step of a protocol's dialogue: the greeting, or a command and its reply. Declared with [`steps!`].
+/// A step of a protocol's dialogue: the greeting, or a command and its reply. Declared with `steps!`.
 pub trait Step: Copy + 'static {
     /// Every step, in the order of the dialogue.
     const ALL: &'static [Self];
