@@ -2,6 +2,7 @@
 //! anything is sent; it never looks like a broken server.
 
 mod dns;
+mod ftp;
 mod http;
 mod payload;
 mod ping;
@@ -145,6 +146,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
         Protocol::Dns => dns::read(&around, &targets),
         Protocol::Smtp => smtp::read(&around, &targets),
         Protocol::Pop3 => pop3::read(&around, &targets),
+        Protocol::Ftp => ftp::read(&around, &targets),
         // `read_protocol` lets only those through that can be probed.
         _ => http::read(&around, &targets),
     };

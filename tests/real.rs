@@ -7,6 +7,8 @@
 
 #[path = "real/dns.rs"]
 mod dns;
+#[path = "real/ftp.rs"]
+mod ftp;
 #[path = "real/http.rs"]
 mod http;
 #[path = "real/mail.rs"]

@@ -1,21 +1,20 @@
 //! Command and reply lines over an open connection, plain or TLS: the floor under SMTP, POP3 and FTP's control.
 //!
-//! A protocol lists its [`Step`]s with [`steps!`], wraps the connection in a [`Dialogue`], says in which phase it is
-//! ([`Dialogue::enter`]), and then hears and asks: [`Dialogue::hear`] and [`Dialogue::ask`] return the reply in the
-//! protocol's [`Grammar`] ([`Numbered`] for SMTP and FTP, [`Status`] for POP3), whatever it says; what a reply means is
-//! the protocol's, which makes a refusal of it with [`Dialogue::refused`]. Everything else that can happen to a reply
-//! is a typed [`Fault`] that names the step. [`Dialogue::encrypt`] is STARTTLS, STLS or AUTH TLS after its reply.
+//! A protocol lists its [`Step`]s with `steps!`, wraps the connection in a `Dialogue`, says in which phase it is
+//! (`Dialogue::enter`), and then hears and asks: `Dialogue::hear` and `Dialogue::ask` return the reply in the
+//! protocol's `Grammar` (`Numbered` for SMTP and FTP, `Status` for POP3), whatever it says; what a reply means is
+//! the protocol's, which makes a refusal of it with `Dialogue::refused`. Everything else that can happen to a reply
+//! is a typed [`Fault`] that names the step. `Dialogue::encrypt` is STARTTLS, STLS or AUTH TLS after its reply.
 //!
-//! What is said and heard is noted as it happens; a [`Command::secret`] shows as `PASS ***`. All is bytes: a bare LF
+//! What is said and heard is noted as it happens; a `Command::secret` shows as `PASS ***`. All is bytes: a bare LF
 //! ends a line as CRLF does, NUL and a bare CR are text like any other, a reply is malformed as soon as its bytes
 //! cannot become one or are more than 64 KiB, and what comes behind it stays for the next one (RFC 959 section 4.2,
 //! RFC 5321 section 4.2, RFC 1939 section 3).
 
-#![allow(dead_code, unused_imports, unused_macros, reason = "the protocols that speak in it are the next to come")]
-
 mod command;
 mod fault;
 mod grammar;
+mod reading;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,12 +33,10 @@ pub use command::fits_a_line;
 pub(crate) use fault::steps;
 pub use fault::{Cause, Fault, Step};
 pub(crate) use grammar::{Grammar, Numbered, Reply, Status, StatusReply};
+use reading::{Reading, State};
 
-/// More than this is no reply.
-const LONGEST_REPLY: usize = 64 * 1024;
-
-/// How long a peer may take to say farewell.
-const LAST_PAUSE: Duration = Duration::from_secs(1);
+/// How long the reply to a last command is waited for.
+const LEAVE_TIME: Duration = Duration::from_millis(500);
 
 /// When TLS begins.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -64,18 +61,16 @@ pub struct Credentials {
 
 /// A conversation of commands and replies, in the grammar `G`.
 #[derive(Debug)]
-pub(crate) struct Dialogue<G> {
+pub(crate) struct Dialogue<G: Grammar> {
     stream: Stream,
-    grammar: G,
     phase: Phase,
-    /// What came and belongs to no reply yet.
-    heard: Vec<u8>,
+    reading: Reading<G>,
 }
 
 impl<G: Grammar> Dialogue<G> {
     /// Begins in the phase of the greeting.
-    pub(crate) const fn over(stream: Stream, grammar: G) -> Self {
-        Self { stream, grammar, phase: Phase::Greeting, heard: Vec::new() }
+    pub(crate) fn over(stream: Stream, grammar: G) -> Self {
+        Self { stream, phase: Phase::Greeting, reading: Reading::new(grammar) }
     }
 
     /// Begins a phase; what is said and heard from now on is timed as part of it.
@@ -83,57 +78,40 @@ impl<G: Grammar> Dialogue<G> {
         self.phase = phase;
     }
 
-    /// Reads replies in another form from now on, where a command has them (POP3's lists).
-    pub(crate) fn expect(&mut self, grammar: G) {
-        self.grammar = grammar;
+    /// The address that the agent has on this connection.
+    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
+        self.stream.tap().local_address()
     }
 
-    /// Encrypts the connection. Data that came in clear before it would be taken for encrypted data: an attack.
+    /// Encrypts the connection.
     pub(crate) async fn encrypt<S: Step>(
         self,
         attempt: &mut Attempt<'_>,
         client: &tls::Client,
         host: &Host,
     ) -> Result<Self, Failure<Fault<S>>> {
-        if !self.heard.is_empty() {
-            let injected = show(&attempt.conditions.secrets, excerpt(&self.heard));
+        let session = attempt.resumable_session(client, host).map_err(|failure| failure.map(Fault::Net))?;
+        self.encrypt_in(attempt, &session).await
+    }
+
+    /// Encrypts the connection in a session that another connection of the run can resume. Data that came in clear
+    /// before it would be taken for encrypted data: an attack.
+    pub(crate) async fn encrypt_in<S: Step>(
+        self,
+        attempt: &mut Attempt<'_>,
+        session: &tls::Session,
+    ) -> Result<Self, Failure<Fault<S>>> {
+        if !self.reading.heard().is_empty() {
+            let injected = show(&attempt.conditions.secrets, excerpt(self.reading.heard()));
             let detail = format!("before TLS began the peer sent {injected} in clear text");
             return Err(Failure::new(Handshake::Injected, detail).map(Fault::Net));
         }
-        let Some(wire) = self.stream.into_wire() else {
+        let Self { stream, phase, reading } = self;
+        let Some(wire) = stream.into_wire() else {
             return Err(Failure::new(Handshake::Other, "the connection is encrypted already").map(Fault::Net));
         };
-        let stream = attempt.encrypt(client, wire, host, &[]).await.map_err(|failure| failure.map(Fault::Net))?;
-        Ok(Self { stream, grammar: self.grammar, phase: self.phase, heard: Vec::new() })
-    }
-
-    /// The address that the agent has on this connection.
-    pub(crate) fn local_address(&self) -> Option<SocketAddr> {
-        self.stream.tap().local_address()
-    }
-
-    /// Says the last command and gives the peer a moment to answer; what comes of it decides nothing and belongs to no
-    /// phase.
-    pub(crate) async fn part(&mut self, attempt: &mut Attempt<'_>, command: &Command) {
-        attempt.note(Some(command.shown().as_bytes()), None);
-        let answered = attempt.within_pause(LAST_PAUSE, async {
-            self.stream.write_all(command.line().as_bytes()).await.ok()?;
-            self.stream.flush().await.ok()?;
-            loop {
-                match self.look() {
-                    Look::Found(_, length) => return Some(length),
-                    Look::Malformed => return None,
-                    Look::Incomplete => {}
-                }
-                match self.stream.read_buf(&mut self.heard).await {
-                    Ok(1..) => {}
-                    Ok(0) | Err(_) => return None,
-                }
-            }
-        });
-        if let Some(Some(length)) = answered.await {
-            attempt.note_answer(&self.heard[..length]);
-        }
+        let stream = attempt.encrypt_in(session, wire).await.map_err(|failure| failure.map(Fault::Net))?;
+        Ok(Self { stream, phase, reading })
     }
 
     /// Says a command and hears its reply.
@@ -177,64 +155,80 @@ impl<G: Grammar> Dialogue<G> {
         step: S,
     ) -> Result<G::Reply, Failure<Fault<S>>> {
         let begun = attempt.enter(self.phase);
-        let found = loop {
-            match self.look() {
-                Look::Found(reply, length) => break Some(Ok((reply, length))),
-                Look::Malformed => break Some(Err(())),
-                Look::Incomplete => {}
-            }
-            if !matches!(attempt.within(self.stream.read_buf(&mut self.heard)).await, Some(Ok(1..))) {
-                break None;
+        let state = loop {
+            let state = self.reading.state();
+            if state != State::Incomplete
+                || !matches!(attempt.within(self.stream.read_buf(self.reading.room())).await, Some(Ok(1..)))
+            {
+                break state;
             }
         };
         attempt.leave(self.phase, begun);
-        match found {
-            Some(Ok((reply, length))) => {
-                attempt.note_answer(&self.heard[..length]);
-                self.heard.drain(..length);
+        match self.reading.take() {
+            Some((reply, bytes)) => {
+                attempt.note_answer(&bytes);
                 Ok(reply)
             }
-            Some(Err(())) => Err(self.malformed(attempt, step)),
+            None if state == State::Malformed => Err(self.malformed(attempt, step)),
             None => Err(self.broken_off(attempt, step)),
         }
     }
 
     /// The failure of a reply that says no.
-    pub(crate) fn refused<S: Step>(
-        attempt: &Attempt<'_>,
-        step: S,
-        cause: Cause,
-        reply: &G::Reply,
-    ) -> Failure<Fault<S>> {
+    #[expect(clippy::unused_self, reason = "the grammar of a dialogue is known by the dialogue")]
+    pub(crate) fn refused<S: Step>(&self, attempt: &Attempt<'_>, step: S, reply: &G::Reply) -> Failure<Fault<S>> {
         let said = show(&attempt.conditions.secrets, excerpt(&G::said(reply)));
+        let cause = G::refusal(reply);
+        let cause = if step.refusals().contains(&cause) { cause } else { Cause::Refused };
         Failure::new(Fault::At(step, cause), format!("{} is {said}", step.what()))
     }
 
-    /// Looks for a reply in what came. Always from its beginning, so that a wait for more may be given up and repeated.
-    fn look(&self) -> Look<G::Reply> {
-        let mut grammar = self.grammar.clone();
-        let mut begin = 0;
-        for at in memchr::memchr_iter(b'\n', &self.heard) {
-            if at >= LONGEST_REPLY {
-                return Look::Malformed;
-            }
-            let line = &self.heard[begin..at];
-            match grammar.take(line.strip_suffix(b"\r").unwrap_or(line)) {
-                Ok(Some(reply)) => return Look::Found(reply, at + 1),
-                Ok(None) => begin = at + 1,
-                Err(_) => return Look::Malformed,
+    /// The failure of a reply that is none to what was asked.
+    #[expect(clippy::unused_self, reason = "the grammar of a dialogue is known by the dialogue")]
+    pub(crate) fn misplaced<S: Step>(&self, attempt: &Attempt<'_>, step: S, reply: &G::Reply) -> Failure<Fault<S>> {
+        let said = show(&attempt.conditions.secrets, excerpt(&G::said(reply)));
+        let detail = format!("{} is {said}, which answers something else", step.what());
+        Failure::new(Fault::At(step, Cause::Malformed), detail)
+    }
+
+    /// Waits until the peer says no, or nothing more, while the agent is busy elsewhere; forever if it says yes. What it
+    /// said is still there to be heard.
+    pub(crate) async fn overhear_no(&mut self) {
+        while self.reading.state() == State::Incomplete {
+            if !matches!(self.stream.read_buf(self.reading.room()).await, Ok(1..)) {
+                return;
             }
         }
-        if self.heard.len() > LONGEST_REPLY || !grammar.allows(&self.heard[begin..]) {
-            return Look::Malformed;
+        if self.reading.reply().is_some_and(|reply| !G::is_refusal(reply)) {
+            std::future::pending::<()>().await;
         }
-        Look::Incomplete
+    }
+
+    /// Says a last command and waits a moment for its reply. The verdict stands already, so that nothing that happens
+    /// here counts, and the time belongs to no phase.
+    pub(crate) async fn take_leave(&mut self, attempt: &mut Attempt<'_>, command: &Command) {
+        attempt.note(Some(command.shown().as_bytes()), None);
+        let most = LEAVE_TIME.min(attempt.time_left() / 2);
+        let heard = attempt.within_pause(most, async {
+            self.stream.write_all(command.line().as_bytes()).await?;
+            self.stream.flush().await?;
+            while self.reading.state() == State::Incomplete {
+                if self.stream.read_buf(self.reading.room()).await? == 0 {
+                    break;
+                }
+            }
+            Ok::<_, std::io::Error>(())
+        });
+        let _ = heard.await;
+        if let Some((_, bytes)) = self.reading.take() {
+            attempt.note_answer(&bytes);
+        }
     }
 
     fn malformed<S: Step>(&mut self, attempt: &mut Attempt<'_>, step: S) -> Failure<Fault<S>> {
-        attempt.note_answer(&self.heard);
-        let came = show(&attempt.conditions.secrets, excerpt(&self.heard));
-        let detail = if self.heard.len() > LONGEST_REPLY {
+        attempt.note_answer(self.reading.heard());
+        let came = show(&attempt.conditions.secrets, excerpt(self.reading.heard()));
+        let detail = if self.reading.is_too_long() {
             format!("{} goes on for more than 64 KiB; it begins with {came}", step.what())
         } else {
             format!("in the place of {} came {came}", step.what())
@@ -251,23 +245,19 @@ impl<G: Grammar> Dialogue<G> {
             return failure.map(Fault::Net);
         }
         let record = tap.application();
-        let cause = cause_of(record.receive_fault(!self.heard.is_empty()));
+        let cause = match record.write_error {
+            Some(_) => Cause::Broken,
+            None => cause_of(record.receive_fault(!self.reading.heard().is_empty())),
+        };
         let errno = record.errno().or(tap.wire().errno());
         drop(record);
-        let mut detail = cause.sentence(step);
-        if !self.heard.is_empty() {
-            attempt.note_answer(&self.heard);
-            detail += &format!("; it begins with {}", show(&attempt.conditions.secrets, excerpt(&self.heard)));
+        let mut detail = cause.words(step);
+        if !self.reading.heard().is_empty() {
+            attempt.note_answer(self.reading.heard());
+            detail += &format!("; it begins with {}", show(&attempt.conditions.secrets, excerpt(self.reading.heard())));
         }
         Failure::new(Fault::At(step, cause), detail).with_errno(errno)
     }
-}
-
-/// What a look at the bytes that came has found.
-enum Look<R> {
-    Found(R, usize),
-    Incomplete,
-    Malformed,
 }
 
 fn cause_of(fault: Receive) -> Cause {

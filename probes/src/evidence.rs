@@ -32,7 +32,7 @@ pub struct Evidence {
     /// What ICMP said of what was sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub icmp: Option<Icmp>,
-    /// Bytes over the probe's connection, TLS included.
+    /// Bytes over the probe's connections, TLS included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
     /// The kernel's error number behind the verdict.

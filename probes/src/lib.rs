@@ -13,6 +13,7 @@ pub mod address; //  1  hosts and ports, in every spelling
 pub mod net; //      2  the only door to the network: names, policy, connections, TLS, the tap
 pub mod exchange; // 3  one HTTP exchange over an open connection
 pub mod dialogue; // 3  commands and replies over an open connection
+pub mod ftp_control; // 4  FTP's control and data connections
 pub mod check; //    4  the shape of a protocol
 pub mod dns; //      5  DNS: a question to one server, and what it answers
 pub mod http; //     5  HTTP and HTTPS
@@ -21,5 +22,6 @@ pub mod tcp; //      5  TCP, with or without TLS and a conversation
 pub mod smtp; //     5  SMTP, up to the recipient
 pub mod pop3; //     5  POP3, up to the state of the mailbox
 pub mod udp; //      5  UDP: a datagram, and what comes back
+pub mod ftp; //      5  FTP: log-in, listing, file
 pub mod outcome; //  6  what one run came to
 pub mod spec; //     7  the one list of protocols

@@ -120,6 +120,8 @@ pub struct Attempt<'a> {
     pub(crate) remote: Option<SocketAddr>,
     /// What the connection carried.
     pub(crate) tap: Option<stream::Tap>,
+    /// What the connection beside it carried (FTP's data).
+    tap_beside: Option<stream::Tap>,
     /// Texts that a server made of a secret, by sending us to a URL with one in it: as secret as the secret itself.
     pub(crate) tainted: Secrets,
     /// Limits of the check itself that the target is over, should the run succeed.
@@ -146,6 +148,7 @@ impl<'a> Attempt<'a> {
             evidence: Evidence::default(),
             remote: None,
             tap: None,
+            tap_beside: None,
             tainted: Secrets::default(),
             warnings: Vec::new(),
             client_certificate: None,
@@ -165,6 +168,17 @@ impl<'a> Attempt<'a> {
     /// How long the run may still take.
     pub(crate) fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// What the run's connections carried; none if there was none.
+    pub(crate) fn bytes(&self) -> Option<crate::evidence::Bytes> {
+        let bytes = self.tap.as_ref()?.bytes();
+        let beside = self.tap_beside.as_ref().map(stream::Tap::bytes).unwrap_or_default();
+        Some(crate::evidence::Bytes {
+            sent: bytes.sent + beside.sent,
+            acked: bytes.acked + beside.acked,
+            received: bytes.received + beside.received,
+        })
     }
 
     /// The phases so far; of several hops, the sums.

@@ -121,7 +121,7 @@ pub async fn perform<C: Check>(check: &C, identity: &Identity, host: &Host, cond
     outcome.phases = *attempt.phases();
     outcome.remote = attempt.remote.map(words);
     let tainted = std::mem::take(&mut attempt.tainted);
-    outcome.evidence.bytes = attempt.tap.as_ref().map(crate::net::stream::Tap::bytes);
+    outcome.evidence.bytes = attempt.bytes();
     let errno = outcome.evidence.errno.take();
     outcome.evidence = Evidence { errno, bytes: outcome.evidence.bytes, ..attempt.evidence };
     if outcome.ok {

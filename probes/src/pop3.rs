@@ -62,12 +62,12 @@ impl Check for Pop3 {
     async fn run(&self, attempt: &mut Attempt<'_>) -> Result<Code> {
         let addresses = attempt.resolve(&self.endpoint).await.map_err(|failure| failure.map(Fault::Net))?;
         let stream = attempt.connect(&addresses).await.map_err(|failure| failure.map(Fault::Net))?;
-        let mut dialogue = Dialogue::over(stream, Status::line());
+        let mut dialogue = Dialogue::over(stream, Status);
         if self.encryption == Encryption::Implicit {
             dialogue = dialogue.encrypt(attempt, &self.tls, &self.endpoint.host).await?;
         }
         let greeting = dialogue.hear(attempt, Step::Greeting).await?;
-        let greeting = led_on(attempt, Step::Greeting, greeting)?;
+        let greeting = led_on(&dialogue, attempt, Step::Greeting, greeting)?;
         if self.encryption == Encryption::StartTls {
             ask(&mut dialogue, attempt, Step::StartTls, &Command::new("STLS")).await?;
             dialogue = dialogue.encrypt(attempt, &self.tls, &self.endpoint.host).await?;
@@ -78,10 +78,10 @@ impl Check for Pop3 {
             dialogue.enter(Phase::Transfer);
             let state = ask(&mut dialogue, attempt, Step::Stat, &Command::new("STAT")).await?;
             if !is_drop_listing(&state.text) {
-                return Err(Dialogue::<Status>::refused(attempt, Step::Stat, Cause::Malformed, &state));
+                return Err(dialogue.misplaced(attempt, Step::Stat, &state));
             }
         }
-        dialogue.part(attempt, &Command::new("QUIT")).await;
+        dialogue.take_leave(attempt, &Command::new("QUIT")).await;
         Ok(Code::success())
     }
 
@@ -129,11 +129,11 @@ async fn ask(
     command: &Command,
 ) -> Result<StatusReply> {
     let reply = dialogue.ask(attempt, step, command).await?;
-    led_on(attempt, step, reply)
+    led_on(dialogue, attempt, step, reply)
 }
 
-fn led_on(attempt: &Attempt<'_>, step: Step, reply: StatusReply) -> Result<StatusReply> {
-    if reply.ok { Ok(reply) } else { Err(Dialogue::<Status>::refused(attempt, step, Cause::Refused, &reply)) }
+fn led_on(dialogue: &Dialogue<Status>, attempt: &Attempt<'_>, step: Step, reply: StatusReply) -> Result<StatusReply> {
+    if reply.ok { Ok(reply) } else { Err(dialogue.refused(attempt, step, &reply)) }
 }
 
 /// The message id in a greeting (RFC 1939 section 7). Only what really is one: a server that may choose any bytes can

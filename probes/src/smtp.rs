@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::address::Endpoint;
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
-use crate::dialogue::{self, Cause, Command, Credentials, Dialogue, Encryption, Numbered, Reply, steps};
+use crate::dialogue::{self, Command, Credentials, Dialogue, Encryption, Numbered, Reply, steps};
 use crate::fault::{self, Failure, Handshake, faults, named_by_parts};
 use crate::net::{Attempt, tls};
 use crate::phases::Phase;
@@ -127,7 +127,7 @@ impl Check for Smtp {
                 talk.propose(Step::Recipient, &format!("RCPT TO:{to}")).await?;
             }
         }
-        talk.dialogue.part(talk.attempt, &Command::new("QUIT")).await;
+        talk.dialogue.take_leave(talk.attempt, &Command::new("QUIT")).await;
         Ok(Code::success())
     }
 
@@ -199,11 +199,7 @@ impl Talk<'_, '_> {
 
     /// The failure of a reply that does not lead on; 421 means that the service goes away, whatever was asked.
     fn refused(&self, step: Step, reply: &Reply) -> Failure<Fault> {
-        let cause = match reply.code {
-            421 => Cause::Unavailable,
-            _ => Cause::Refused,
-        };
-        in_dialogue(Dialogue::<Numbered>::refused(self.attempt, step, cause, reply))
+        in_dialogue(self.dialogue.refused(self.attempt, step, reply))
     }
 
     /// Asks for something that the server may refuse.

@@ -4,6 +4,7 @@ use crate::check::Check;
 use crate::codes::{Code, Protocol};
 use crate::dns::Dns;
 use crate::fault::{Named as _, Side};
+use crate::ftp::Ftp;
 use crate::http::Http;
 use crate::net::{Conditions, Host};
 use crate::outcome::{Identity, Outcome, perform};
@@ -30,6 +31,8 @@ pub enum Spec {
     Smtp(Smtp),
     /// POP3.
     Pop3(Pop3),
+    /// FTP.
+    Ftp(Ftp),
 }
 
 /// One fault as one protocol reports it.
@@ -49,8 +52,16 @@ pub struct Reported {
 
 impl Spec {
     /// The protocols that can be probed.
-    pub const PROTOCOLS: [Protocol; 7] =
-        [Http::PROTOCOL, Ping::PROTOCOL, Tcp::PROTOCOL, Udp::PROTOCOL, Dns::PROTOCOL, Smtp::PROTOCOL, Pop3::PROTOCOL];
+    pub const PROTOCOLS: [Protocol; 8] = [
+        Http::PROTOCOL,
+        Ping::PROTOCOL,
+        Tcp::PROTOCOL,
+        Udp::PROTOCOL,
+        Dns::PROTOCOL,
+        Smtp::PROTOCOL,
+        Pop3::PROTOCOL,
+        Ftp::PROTOCOL,
+    ];
 
     /// The protocol.
     #[must_use]
@@ -63,6 +74,7 @@ impl Spec {
             Self::Dns(_) => Dns::PROTOCOL,
             Self::Smtp(_) => Smtp::PROTOCOL,
             Self::Pop3(_) => Pop3::PROTOCOL,
+            Self::Ftp(_) => Ftp::PROTOCOL,
         }
     }
 
@@ -76,6 +88,7 @@ impl Spec {
             Self::Dns(check) => perform(check.as_ref(), identity, host, conditions).await,
             Self::Smtp(check) => perform(check, identity, host, conditions).await,
             Self::Pop3(check) => perform(check, identity, host, conditions).await,
+            Self::Ftp(check) => perform(check, identity, host, conditions).await,
         }
     }
 
@@ -89,6 +102,7 @@ impl Spec {
         all.extend(faults_of::<Dns>());
         all.extend(faults_of::<Smtp>());
         all.extend(faults_of::<Pop3>());
+        all.extend(faults_of::<Ftp>());
         all
     }
 }

@@ -83,10 +83,7 @@ fn task_of_url(url: &str) -> Result<Source, Problems> {
         Some("dns") => "dns",
         Some("smtp" | "smtps") => "smtp",
         Some("pop3" | "pop3s") => "pop3",
-        Some(scheme @ ("ftp" | "ftps")) => {
-            let message = format!("this version of the agent does not probe {scheme}:// yet");
-            return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
-        }
+        Some("ftp" | "ftps") => "ftp",
         _ => {
             let message = format!(
                 "`{url}` is no URL that can be probed; write one such as http://host/, tcp://host:port or ping://host"

@@ -169,8 +169,9 @@ fn evidence(evidence: &Evidence) -> String {
         lines.extend(http.body.iter().map(|body| ("body", body.clone())));
     }
     for exchange in &evidence.dialogue {
-        lines.extend(exchange.sent.iter().map(|sent| ("sent", sent.clone())));
-        lines.extend(exchange.received.iter().map(|received| ("received", received.clone())));
+        for (label, text) in [("sent", &exchange.sent), ("received", &exchange.received)] {
+            lines.extend(text.iter().flat_map(|text| text.lines()).map(|line| (label, line.to_owned())));
+        }
     }
     lines.extend(evidence.icmp.iter().flat_map(icmp));
     if let Some(bytes) = &evidence.bytes {

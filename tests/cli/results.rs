@@ -110,6 +110,27 @@ async fn the_conversation_has_no_secrets() {
     snapshot("results", "conversation", &said);
 }
 
+/// Lines and their answers, without the password, whatever the server does with it.
+#[tokio::test]
+async fn a_log_in_that_is_refused() {
+    let scene = scene(
+        r#"
+server = [
+  { say = "220-lab\r\n  all welcome\r\n220 ready\r\n" }, { hear = "USER probe\r\n" }, { say = "331 password please\r\n" },
+  { hear = "PASS geheim-1234\r\n" }, { say = "530 not with geheim-1234\r\n" }, "hold",
+]
+[[task]]
+name = "deliveries"
+target = "ftp://probe:geheim-1234@{addr}/in/"
+[task.ftp]
+"#,
+    )
+    .await;
+    let said = probed(&scene, &["-v"]).await;
+    assert!(!said.contains("geheim"), "{said}");
+    snapshot("results", "dialogue", &said);
+}
+
 #[tokio::test]
 async fn a_certificate_of_nobody_for_somebody_else() {
     let scene = scene(
@@ -189,6 +210,7 @@ async fn a_url_instead_of_a_file() {
         ("url-without-host", "http:///x"),
         ("url-without-port", "tcp://mail.example.com"),
         ("url-of-dns-without-name", "dns://192.0.2.53/?type=A"),
+        ("url-of-ftp-with-a-line-end", "ftp://ftp.example.com/a%0Ab"),
     ];
     for (name, url) in urls {
         snapshot("results", name, &words(&["probe", url]).await);

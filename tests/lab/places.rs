@@ -15,10 +15,16 @@ impl Places {
         self.words.insert(word.into(), value.into());
     }
 
-    /// Sets `{peer.addr}`, `{peer.port}` and `{peer.ip}`; those of the peer called `server` go without its name too.
+    /// Sets `{peer.addr}`, `{peer.port}`, `{peer.ip}` and, of its port as FTP writes it, `{peer.p1p2}`; those of the peer
+    /// called `server` go without its name too.
     pub fn set_peer(&mut self, peer: &str, address: SocketAddr) {
-        let facets =
-            [("addr", address.to_string()), ("port", address.port().to_string()), ("ip", address.ip().to_string())];
+        let [high, low] = address.port().to_be_bytes();
+        let facets = [
+            ("addr", address.to_string()),
+            ("port", address.port().to_string()),
+            ("ip", address.ip().to_string()),
+            ("p1p2", format!("{high},{low}")),
+        ];
         for (facet, value) in facets {
             if peer == "server" {
                 self.set(facet, value.clone());
@@ -58,7 +64,7 @@ impl Places {
 
 fn looks_like_a_place(word: &str) -> bool {
     let facet = word.rsplit('.').next().unwrap_or_default();
-    matches!(facet, "addr" | "port" | "ip" | "sha256" | "spki" | "pem" | "issuer")
+    matches!(facet, "addr" | "port" | "ip" | "p1p2" | "sha256" | "spki" | "pem" | "issuer")
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'_')
 }
 

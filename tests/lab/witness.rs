@@ -42,6 +42,7 @@ pub fn tests() -> Vec<Test> {
         Test::new("lab::curl_reads_a_script", curl_reads_a_script()),
         Test::new("lab::curl_speaks_http2", curl_speaks_http2()),
         Test::new("lab::curl_passes_the_proxy", curl_passes_the_proxy()),
+        Test::new("lab::curl_fetches_by_ftp", curl_fetches_by_ftp()),
         Test::new("lab::curl_waits_for_a_stuck_port", curl_waits_for_a_stuck_port()),
         Test::new("lab::openssl_finds_each_defect", openssl_finds_each_defect()),
     ]
@@ -105,6 +106,33 @@ async fn curl_passes_the_proxy() -> Result<(), String> {
     .await?;
     let asked = ["--cacert", "{ca}", "--proxy", "http://{proxy.addr}", "https://{addr}/"];
     same(&curl(&scene, &asked).await?, "through")
+}
+
+async fn curl_fetches_by_ftp() -> Result<(), String> {
+    let scene = Scene::open(
+        r#"
+        expect = {}
+        [server]
+        tls = {}
+        script = [
+            { say = "220-lab\r\n hello\r\n220 ready\r\n" }, { hear = "AUTH SSL\r\n" }, { say = "500 no\r\n" },
+            { hear = "AUTH TLS\r\n" }, { say = "234 go\r\n" }, "starttls",
+            { hear = "USER anonymous\r\n" }, { say = "331 password\r\n" },
+            { hear = "PASS ftp@example.com\r\n" }, { say = "230 in\r\n" },
+            { hear = "PBSZ 0\r\n" }, { say = "200 ok\r\n" }, { hear = "PROT P\r\n" }, { say = "200 ok\r\n" },
+            { hear = "PWD\r\n" }, { say = "257 \"/\"\r\n" },
+            { hear = "EPSV\r\n" }, { say = "500 no\r\n" },
+            { hear = "PASV\r\n" }, { say = "227 ok (127,0,0,1,{data.p1p2})\r\n" },
+            { hear = "TYPE I\r\n" }, { say = "200 ok\r\n" }, { hear = "SIZE a\r\n" }, { say = "213 4\r\n" },
+            { hear = "RETR a\r\n" }, { say = "150 here\r\n" }, { say = "226 sent\r\n" },
+            { hear = "QUIT\r\n" }, { say = "221 bye\r\n" },
+        ]
+        [peer.data]
+        tls = {}
+        script = [{ say = "data" }, "close"]"#,
+    )
+    .await?;
+    same(&curl(&scene, &["--ssl-reqd", "--cacert", "{ca}", "ftp://{addr}/a"]).await?, "data")
 }
 
 async fn curl_waits_for_a_stuck_port() -> Result<(), String> {

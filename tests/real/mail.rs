@@ -1,19 +1,36 @@
 //! SMTP with Postfix, POP3 with Dovecot, and Dovecot's passwords behind both.
 
+use std::sync::OnceLock;
+
 use crate::run::{Run, probe};
 use crate::stack::ClosedPort;
-use crate::stack::mail::{MailPort, mail};
+use crate::stack::daemon::{Daemon, Plan};
+
+const MAIL: Plan = Plan {
+    name: "mail",
+    program: "dovecot",
+    // SMTP with STARTTLS on offer and AUTH inside TLS, the same in TLS from the beginning, SMTP that greets everybody
+    // with 554; POP3 with STLS on offer, the same in TLS from the beginning.
+    listeners: &[("smtp", 8101), ("smtps", 8102), ("refusing", 8103), ("pop3", 8104), ("pop3s", 8105)],
+    greeting: "220 mail.stack.test",
+};
+
+/// Postfix and Dovecot, shared by the tests.
+fn mail() -> &'static Daemon {
+    static SHARED: OnceLock<Result<Daemon, String>> = OnceLock::new();
+    match SHARED.get_or_init(|| Daemon::start(&MAIL)) {
+        Ok(mail) => mail,
+        Err(sentence) => panic!("{sentence}"),
+    }
+}
 
 const CREDENTIALS: &str = "username = \"probe\"\npassword = \"open sesame\"";
 const WRONG: &str = "username = \"probe\"\npassword = \"open barley\"";
 
 /// Probes a port with the lines of the protocol's table.
-fn with(port: MailPort, lines: &str) -> Run {
+fn with(port: &str, lines: &str) -> Run {
     let ca = mail().certificate("ca.pem");
-    let table = match port {
-        MailPort::Smtp | MailPort::Smtps | MailPort::Refusing => "smtp",
-        MailPort::Pop3 | MailPort::Pop3s => "pop3",
-    };
+    let table = if port.starts_with("pop3") { "pop3" } else { "smtp" };
     let lines = format!(
         "timeout = \"10s\"\n[task.tls]\nca_file = {ca:?}\nserver_name = \"localhost\"\n[task.{table}]\n{lines}"
     );
@@ -22,7 +39,7 @@ fn with(port: MailPort, lines: &str) -> Run {
 
 #[test]
 fn a_relay_that_greets() {
-    with(MailPort::Smtp, "")
+    with("smtp", "")
         .succeeded(0)
         .with_phases(&["connect", "greeting"])
         .with("/evidence/dialogue/0/received", "220 mail.stack.test ESMTP\r\n");
@@ -30,66 +47,66 @@ fn a_relay_that_greets() {
 
 #[test]
 fn a_relay_in_tls() {
-    with(MailPort::Smtp, "tls = \"starttls\"")
+    with("smtp", "tls = \"starttls\"")
         .succeeded(0)
         .with_phases(&["connect", "greeting", "tls"])
         .with("/evidence/tls/version", "TLSv1.3");
-    with(MailPort::Smtps, "tls = \"implicit\"").succeeded(0).with_phases(&["connect", "tls", "greeting"]);
-    with(MailPort::Smtp, "tls = \"implicit\"").failed(611, "tls.not_tls");
+    with("smtps", "tls = \"implicit\"").succeeded(0).with_phases(&["connect", "tls", "greeting"]);
+    with("smtp", "tls = \"implicit\"").failed(611, "tls.not_tls");
     // The other way round Postfix waits for a client hello.
     let silent = "[task.smtp]\n";
-    probe(&mail().address(MailPort::Smtps).to_string(), &format!("timeout = \"500ms\"\n{silent}"))
+    probe(&mail().address("smtps").to_string(), &format!("timeout = \"500ms\"\n{silent}"))
         .failed(610, "smtp.silence.greeting");
 }
 
 #[test]
 fn a_relay_that_wants_nobody() {
-    with(MailPort::Refusing, "").failed(611, "smtp.refused.greeting").with_phases(&["connect", "greeting"]);
+    with("refusing", "").failed(611, "smtp.refused.greeting").with_phases(&["connect", "greeting"]);
 }
 
 #[test]
 fn a_log_in_to_a_relay() {
-    let good = with(MailPort::Smtp, &format!("tls = \"starttls\"\n{CREDENTIALS}"));
+    let good = with("smtp", &format!("tls = \"starttls\"\n{CREDENTIALS}"));
     assert!(!good.printed().contains("sesame"), "{good}");
     good.succeeded(0).with_phases(&["connect", "greeting", "tls", "login"]);
-    with(MailPort::Smtps, &format!("tls = \"implicit\"\n{CREDENTIALS}")).succeeded(0);
-    let wrong = with(MailPort::Smtp, &format!("tls = \"starttls\"\n{WRONG}"));
+    with("smtps", &format!("tls = \"implicit\"\n{CREDENTIALS}")).succeeded(0);
+    let wrong = with("smtp", &format!("tls = \"starttls\"\n{WRONG}"));
     assert!(!wrong.printed().contains("barley"), "{wrong}");
     wrong.failed(616, "smtp.refused.auth").with_phases(&["connect", "greeting", "tls", "login"]);
     // AUTH is on offer inside TLS only.
-    with(MailPort::Smtp, CREDENTIALS).failed(616, "smtp.no_auth");
+    with("smtp", CREDENTIALS).failed(616, "smtp.no_auth");
 }
 
 #[test]
 fn senders_and_recipients() {
     let here = "from = \"somebody@example.com\"\nto = \"probe@stack.test\"";
-    with(MailPort::Smtp, here).succeeded(0).with_phases(&["connect", "greeting", "transfer"]);
+    with("smtp", here).succeeded(0).with_phases(&["connect", "greeting", "transfer"]);
     let nobody = "from = \"somebody@example.com\"\nto = \"nobody@stack.test\"";
-    with(MailPort::Smtp, nobody).failed(611, "smtp.refused.rcpt");
+    with("smtp", nobody).failed(611, "smtp.refused.rcpt");
     let elsewhere = "from = \"somebody@example.com\"\nto = \"somebody@example.com\"";
-    with(MailPort::Smtp, elsewhere).failed(611, "smtp.refused.rcpt");
+    with("smtp", elsewhere).failed(611, "smtp.refused.rcpt");
     // Who has logged in may relay.
-    with(MailPort::Smtps, &format!("tls = \"implicit\"\n{CREDENTIALS}\n{elsewhere}")).succeeded(0);
-    with(MailPort::Smtp, "from = \"nobody at all\"").failed(611, "smtp.malformed_address").with_phases(&[]);
+    with("smtps", &format!("tls = \"implicit\"\n{CREDENTIALS}\n{elsewhere}")).succeeded(0);
+    with("smtp", "from = \"nobody at all\"").failed(611, "smtp.malformed_address").with_phases(&[]);
 }
 
 #[test]
 fn a_mailbox() {
-    with(MailPort::Pop3, "").succeeded(0).with_phases(&["connect", "greeting"]);
-    with(MailPort::Pop3, "tls = \"starttls\"").succeeded(0).with_phases(&["connect", "greeting", "tls"]);
-    with(MailPort::Pop3s, "tls = \"implicit\"").succeeded(0).with_phases(&["connect", "tls", "greeting"]);
+    with("pop3", "").succeeded(0).with_phases(&["connect", "greeting"]);
+    with("pop3", "tls = \"starttls\"").succeeded(0).with_phases(&["connect", "greeting", "tls"]);
+    with("pop3s", "tls = \"implicit\"").succeeded(0).with_phases(&["connect", "tls", "greeting"]);
 }
 
 #[test]
 fn a_log_in_to_a_mailbox() {
     // Dovecot greets with a timestamp: APOP.
-    let apop = with(MailPort::Pop3, CREDENTIALS);
+    let apop = with("pop3", CREDENTIALS);
     assert!(apop.printed().contains("APOP probe ***"), "{apop}");
     apop.succeeded(0).with_phases(&["connect", "greeting", "login", "transfer"]);
-    with(MailPort::Pop3s, &format!("tls = \"implicit\"\n{CREDENTIALS}")).succeeded(0);
-    with(MailPort::Pop3, &format!("tls = \"starttls\"\n{CREDENTIALS}")).succeeded(0);
-    with(MailPort::Pop3, WRONG).failed(611, "pop3.refused.apop");
-    let wrong = with(MailPort::Pop3s, &format!("tls = \"implicit\"\n{WRONG}"));
+    with("pop3s", &format!("tls = \"implicit\"\n{CREDENTIALS}")).succeeded(0);
+    with("pop3", &format!("tls = \"starttls\"\n{CREDENTIALS}")).succeeded(0);
+    with("pop3", WRONG).failed(611, "pop3.refused.apop");
+    let wrong = with("pop3s", &format!("tls = \"implicit\"\n{WRONG}"));
     assert!(!wrong.printed().contains("barley"), "{wrong}");
     wrong.failed(611, "pop3.refused.pass");
 }

@@ -2,11 +2,11 @@
 //! `tests/stack/nginx` and `tests/stack/bind` and ended with the test process. With `STACK=compose` the same tests talk
 //! to the containers of `docker-compose.yml`.
 //!
-//! A server that is missing or does not start fails the test with a sentence; nothing is skipped.
+//! The other servers are [`daemon`]s. A server that is missing or does not start fails the test with a sentence; nothing is skipped.
 
 pub mod bind; // name server, with zones of every kind
 mod compose; // in containers
-pub mod mail; // Postfix and Dovecot
+pub mod daemon; // any other server
 mod process; // as ordinary processes
 
 use std::env;

@@ -32,19 +32,11 @@ impl Cause {
     const ALWAYS: [Self; 7] =
         [Self::Silence, Self::Incomplete, Self::Closed, Self::Cut, Self::Reset, Self::Broken, Self::Malformed];
 
-    /// The refusal that a number stands for.
-    #[must_use]
-    pub const fn of_refusal(code: u16) -> Self {
-        match code {
-            421 => Self::Unavailable,
-            530 => Self::NotLoggedIn,
-            _ => Self::Refused,
-        }
-    }
-
-    /// What happened, in words about this step.
-    pub(super) fn sentence(self, step: impl Step) -> String {
-        step.meaning(self).trim_end_matches('.').to_owned()
+    /// What happened at this step, as the details of failures have it.
+    pub(super) fn words(self, step: impl Step) -> String {
+        let mut words = step.meaning(self).trim_end_matches('.').to_owned();
+        words[..1].make_ascii_lowercase();
+        words
     }
 
     const fn side(self) -> Side {
@@ -63,7 +55,7 @@ impl Cause {
     }
 }
 
-/// A step of a protocol's dialogue: the greeting, or a command and its reply. Declared with [`steps!`].
+/// A step of a protocol's dialogue: the greeting, or a command and its reply. Declared with `steps!`.
 pub trait Step: Copy + 'static {
     /// Every step, in the order of the dialogue.
     const ALL: &'static [Self];
@@ -91,7 +83,10 @@ impl<S: Step> Fault<S> {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let at = |step: S| Cause::ALWAYS.iter().chain(step.refusals()).map(move |cause| Self::At(step, *cause));
-        fault::Fault::all().into_iter().map(Self::Net).chain(S::ALL.iter().copied().flat_map(at)).collect()
+        // What is said and heard has the names of the steps.
+        let below = |fault: &fault::Fault| !matches!(fault, fault::Fault::Send(_) | fault::Fault::Receive(_));
+        let net = fault::Fault::all().into_iter().filter(below).map(Self::Net);
+        net.chain(S::ALL.iter().copied().flat_map(at)).collect()
     }
 }
 

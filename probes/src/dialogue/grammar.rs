@@ -1,5 +1,7 @@
 //! How lines become replies: three digits (RFC 959 section 4.2, RFC 5321 section 4.2), or `+OK` and `-ERR` (RFC 1939).
 
+use super::Cause;
+
 /// A line that is no part of a reply.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct NotAReply;
@@ -7,7 +9,7 @@ pub(crate) struct NotAReply;
 /// A way to write replies. A fresh clone reads each of them.
 pub(crate) trait Grammar: Clone {
     /// What lines become.
-    type Reply;
+    type Reply: std::fmt::Debug;
 
     /// Takes the next line, without its end; returns the reply with its last one.
     fn take(&mut self, line: &[u8]) -> Result<Option<Self::Reply>, NotAReply>;
@@ -17,6 +19,12 @@ pub(crate) trait Grammar: Clone {
 
     /// The reply in the server's words.
     fn said(reply: &Self::Reply) -> Vec<u8>;
+
+    /// Whether it says no, whatever was asked.
+    fn is_refusal(reply: &Self::Reply) -> bool;
+
+    /// In which way it says no, if it does.
+    fn refusal(reply: &Self::Reply) -> Cause;
 }
 
 /// A number and the texts that came with it.
@@ -32,6 +40,11 @@ impl Reply {
     /// Whether it says that all is done (2yz).
     pub(crate) const fn is_done(&self) -> bool {
         self.code / 100 == 2
+    }
+
+    /// Whether it says that another one will follow (1yz).
+    pub(crate) const fn is_preliminary(&self) -> bool {
+        self.code / 100 == 1
     }
 
     /// The text of its last line.
@@ -112,6 +125,18 @@ impl Grammar for Numbered {
     fn said(reply: &Reply) -> Vec<u8> {
         [reply.code.to_string().as_bytes(), reply.last()].join(&b' ')
     }
+
+    fn is_refusal(reply: &Reply) -> bool {
+        reply.code >= 400
+    }
+
+    fn refusal(reply: &Reply) -> Cause {
+        match reply.code {
+            421 => Cause::Unavailable,
+            530 => Cause::NotLoggedIn,
+            _ => Cause::Refused,
+        }
+    }
 }
 
 /// The number of a line, what stands behind it, and the text after that.
@@ -130,41 +155,16 @@ pub(crate) struct StatusReply {
     pub(crate) ok: bool,
     /// What stands behind the indicator.
     pub(crate) text: Vec<u8>,
-    /// The further lines, where the command has them, without the dots that mark them.
-    pub(crate) lines: Vec<Vec<u8>>,
 }
 
-/// `+OK` or `-ERR`; after a command that lists something (CAPA), `+OK` is followed by lines up to a single dot.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Status {
-    listing: bool,
-    begun: Option<StatusReply>,
-}
-
-impl Status {
-    /// Replies of one line.
-    pub(crate) const fn line() -> Self {
-        Self { listing: false, begun: None }
-    }
-
-    /// Replies with a list behind `+OK`.
-    pub(crate) const fn listing() -> Self {
-        Self { listing: true, begun: None }
-    }
-}
+/// `+OK` or `-ERR`, in one line; no command of ours lists anything behind it.
+#[derive(Clone, Debug)]
+pub(crate) struct Status;
 
 impl Grammar for Status {
     type Reply = StatusReply;
 
     fn take(&mut self, line: &[u8]) -> Result<Option<StatusReply>, NotAReply> {
-        if let Some(mut begun) = self.begun.take() {
-            if line == b"." {
-                return Ok(Some(begun));
-            }
-            begun.lines.push(line.strip_prefix(b".").unwrap_or(line).to_vec());
-            self.begun = Some(begun);
-            return Ok(None);
-        }
         let (ok, rest) = match (line.strip_prefix(b"+OK"), line.strip_prefix(b"-ERR")) {
             (Some(rest), _) => (true, rest),
             (None, Some(rest)) => (false, rest),
@@ -173,21 +173,24 @@ impl Grammar for Status {
         if !matches!(rest, [] | [b' ' | b'\t', ..]) {
             return Err(NotAReply);
         }
-        let reply = StatusReply { ok, text: rest.trim_ascii_start().to_vec(), lines: Vec::new() };
-        if ok && self.listing {
-            self.begun = Some(reply);
-            return Ok(None);
-        }
-        Ok(Some(reply))
+        Ok(Some(StatusReply { ok, text: rest.trim_ascii_start().to_vec() }))
     }
 
     fn allows(&self, beginning: &[u8]) -> bool {
         let begins = |word: &[u8]| beginning.iter().zip(word).all(|(byte, wanted)| byte == wanted);
-        self.begun.is_some() || begins(b"+OK") || begins(b"-ERR")
+        begins(b"+OK") || begins(b"-ERR")
     }
 
     fn said(reply: &StatusReply) -> Vec<u8> {
         [if reply.ok { &b"+OK"[..] } else { b"-ERR" }, &reply.text].join(&b' ')
+    }
+
+    fn is_refusal(reply: &StatusReply) -> bool {
+        !reply.ok
+    }
+
+    fn refusal(_: &StatusReply) -> Cause {
+        Cause::Refused
     }
 }
 
@@ -255,30 +258,19 @@ mod tests {
         for (beginning, wanted) in
             [("", true), ("+O", true), ("+OK x", true), ("-E", true), ("+X", false), ("2", false)]
         {
-            assert_eq!(Status::line().allows(beginning.as_bytes()), wanted, "{beginning:?}");
+            assert_eq!(Status.allows(beginning.as_bytes()), wanted, "{beginning:?}");
         }
     }
 
     #[test]
     fn status_replies_are_plus_or_minus() {
         let one = |grammar: &Status, line: &str| grammar.clone().take(line.as_bytes());
-        let of = |ok, text: &str| Ok(Some(StatusReply { ok, text: text.as_bytes().to_vec(), lines: Vec::new() }));
-        assert_eq!(one(&Status::line(), "+OK ready"), of(true, "ready"));
-        assert_eq!(one(&Status::line(), "+OK"), of(true, ""));
-        assert_eq!(one(&Status::line(), "-ERR [AUTH] no"), of(false, "[AUTH] no"));
-        assert_eq!(one(&Status::listing(), "-ERR no"), of(false, "no"));
+        let of = |ok, text: &str| Ok(Some(StatusReply { ok, text: text.as_bytes().to_vec() }));
+        assert_eq!(one(&Status, "+OK ready"), of(true, "ready"));
+        assert_eq!(one(&Status, "+OK"), of(true, ""));
+        assert_eq!(one(&Status, "-ERR [AUTH] no"), of(false, "[AUTH] no"));
         for garbage in ["", "+ok", "+OKAY", "OK", "-ERROR", "220 x"] {
-            assert_eq!(one(&Status::line(), garbage), Err(NotAReply), "{garbage:?}");
+            assert_eq!(one(&Status, garbage), Err(NotAReply), "{garbage:?}");
         }
-    }
-
-    #[test]
-    fn a_listing_ends_with_a_dot() {
-        let mut grammar = Status::listing();
-        for line in [&b"+OK list"[..], b"TOP", b"..dot"] {
-            assert_eq!(grammar.take(line), Ok(None));
-        }
-        let wanted = StatusReply { ok: true, text: b"list".to_vec(), lines: vec![b"TOP".to_vec(), b".dot".to_vec()] };
-        assert_eq!(grammar.take(b"."), Ok(Some(wanted)));
     }
 }

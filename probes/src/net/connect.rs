@@ -53,6 +53,23 @@ impl Attempt<'_> {
         // Resolution never hands over an empty list.
         Err(last.unwrap_or_else(|| Failure::new(Connect::Other, "there is no address to connect to")))
     }
+
+    /// Opens a connection beside the run's own one: to the same address, which was judged, and another port. Its time
+    /// belongs to the phase of whoever asks.
+    pub(crate) async fn connect_beside(&mut self, port: u16) -> Result<Stream, Failure> {
+        let Some(mut address) = self.remote else {
+            return Err(Failure::new(Connect::Other, "there is no connection to be beside of"));
+        };
+        address.set_port(port);
+        tracing::debug!(target: "conversation", "* connecting to {address}");
+        let limit = self.address_deadline(1);
+        let wire = open(self.host, address, self.conditions.source_ip, limit).await.inspect_err(|failure| {
+            tracing::debug!(target: "conversation", "* {}", failure.detail);
+        })?;
+        let stream = Stream::plain(wire);
+        self.tap_beside = Some(stream.tap());
+        Ok(stream)
+    }
 }
 
 /// Opens one TCP connection from the host's source address, bound by `limit`.

@@ -7,11 +7,13 @@
 mod tap;
 
 use std::io;
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
@@ -172,6 +174,12 @@ impl Stream {
     /// A handle on the records, valid after the stream is gone.
     pub(crate) fn tap(&self) -> Tap {
         self.tap.clone()
+    }
+
+    /// Says that nothing more will be sent, by `close_notify` where there is TLS and then FIN: for peers that wait for it.
+    pub(crate) async fn end(&mut self) -> io::Result<()> {
+        self.shutdown().await?;
+        SockRef::from(self.tap.socket.as_ref()).shutdown(Shutdown::Write)
     }
 
     /// Whether the connection is encrypted.

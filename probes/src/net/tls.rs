@@ -19,7 +19,7 @@ use rustls::{ClientConfig, SupportedProtocolVersion};
 
 use crate::net::verdict::{Anchors, Demands, RevocationList};
 pub(crate) use alert::ClientCertificate;
-pub(crate) use handshake::handshake;
+pub(crate) use handshake::Session;
 use verifier::Unset;
 
 /// What a task demands of TLS; everything is read and parsed already.

@@ -13,8 +13,10 @@ pub(crate) fn excerpt(bytes: &[u8]) -> &[u8] {
 }
 
 impl Attempt<'_> {
-    /// Keeps what was heard as the answer to what was said last, and tells it.
+    /// Keeps the lines that were heard as the answer to what was said last, and tells them.
     pub(crate) fn note_answer(&mut self, received: &[u8]) {
+        let received = received.strip_suffix(b"\n").unwrap_or(received);
+        let received = received.strip_suffix(b"\r").unwrap_or(received);
         let said = self.evidence.dialogue.pop_if(|last| last.received.is_none()).and_then(|last| last.sent);
         self.note(None, Some(received));
         match self.evidence.dialogue.last_mut() {

@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use md5::Md5;
 
 use super::{Fault, Offers, Result, Shortcoming, Step, Talk, in_dialogue, short};
-use crate::dialogue::{Cause, Command, Credentials, Dialogue, Numbered, Reply};
+use crate::dialogue::{Command, Credentials, Reply};
 use crate::fault::Failure;
 use crate::phases::Phase;
 
@@ -100,7 +100,7 @@ impl Talk<'_, '_> {
     }
 
     fn malformed(&self, reply: &Reply) -> Failure<Fault> {
-        in_dialogue(Dialogue::<Numbered>::refused(self.attempt, Step::Auth, Cause::Malformed, reply))
+        in_dialogue(self.dialogue.misplaced(self.attempt, Step::Auth, reply))
     }
 }
 

@@ -108,7 +108,8 @@ impl Exchange<'_> {
             .map_err(|error| Trouble::new(Resolve::InvalidName, error.to_string()))?;
         let anchors = self.settings.anchors.clone().unwrap_or_else(|| self.host.roots());
         let client = tls::Client::plain(anchors);
-        let done = tls::handshake(&client, self.host, wire, name, self.started, alpn, &Secrets::default()).await;
+        let session = tls::Session::new(&client, self.host, name, self.started, alpn);
+        let done = session.shake_hands(wire, &Secrets::default()).await;
         done.result.map_err(|failure| {
             let fault =
                 if matches!(failure.fault, Fault::Certificate(_)) { Resolve::Certificate } else { Resolve::Tls };

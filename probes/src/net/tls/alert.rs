@@ -52,6 +52,11 @@ impl ClientCertificate {
         Self { identity, asked: AtomicBool::new(false) }
     }
 
+    /// Begins another handshake, in which nothing was asked yet.
+    pub(super) fn forget(&self) {
+        self.asked.store(false, Ordering::Relaxed);
+    }
+
     /// Whether the server sent a `CertificateRequest`.
     pub(super) fn was_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)

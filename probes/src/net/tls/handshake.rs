@@ -3,9 +3,11 @@
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use rustls::client::Resumption;
 use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{ClientConfig, HandshakeKind};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -33,25 +35,51 @@ impl Attempt<'_> {
         host: &address::Host,
         alpn: &[&[u8]],
     ) -> Result<Stream, Failure> {
+        let session = self.prepare_tls(client, host, alpn)?;
+        self.encrypt_in(&session, wire).await
+    }
+
+    /// Makes a session ready that a second connection to the same host can resume.
+    pub(crate) fn resumable_session(&mut self, client: &Client, host: &address::Host) -> Result<Session, Failure> {
+        self.prepare_tls(client, host, &[]).map(Session::resumable)
+    }
+
+    fn prepare_tls(&mut self, client: &Client, host: &address::Host, alpn: &[&[u8]]) -> Result<Session, Failure> {
+        let name = match &client.settings.server_name {
+            Some(name) => Ok(name.clone()),
+            // The run then ends in the phase of the handshake that cannot be.
+            None => server_name(host).inspect_err(|_| self.add(Phase::Tls, Duration::ZERO)),
+        };
+        Ok(Session::new(client, self.host, name?, self.started, alpn))
+    }
+
+    /// Encrypts the run's own connection in a session.
+    pub(crate) async fn encrypt_in(&mut self, session: &Session, wire: Wire) -> Result<Stream, Failure> {
         let deadline = self.tls_deadline();
         let begun = self.enter(Phase::Tls);
-        let name = match &client.settings.server_name {
-            Some(name) => name.clone(),
-            None => server_name(host)?,
-        };
-        let done =
-            before(deadline, handshake(client, self.host, wire, name, self.started, alpn, &self.conditions.secrets))
-                .await;
+        let done = before(deadline, session.shake_hands(wire, &self.conditions.secrets)).await;
         self.leave(Phase::Tls, begun);
-        let Some(done) = done else {
-            return Err(Failure::new(Handshake::TimedOut, "the TLS handshake was not done in time"));
-        };
-        if let Some(version) = &done.seen.version {
-            let cipher = done.seen.cipher.as_deref().unwrap_or("?");
-            tracing::debug!(target: "conversation", "* {version}, {cipher}");
-        }
+        let done = done.ok_or_else(too_late)?;
+        self.client_certificate = Some(session.client_certificate.clone());
+        tell(&done.seen);
         self.evidence.tls = Some(done.seen);
-        self.client_certificate = Some(done.client_certificate);
+        done.result.map(Stream::tls)
+    }
+
+    /// Encrypts a connection beside the run's own, resuming its session where the server lets us. What was seen is
+    /// evidence only where it failed; the time belongs to the phase of whoever asks.
+    pub(crate) async fn encrypt_beside(&mut self, session: &Session, wire: Wire) -> Result<Stream, Failure> {
+        session.client_certificate.forget();
+        let done = before(self.tls_deadline(), session.shake_hands(wire, &self.conditions.secrets)).await;
+        let done = done.ok_or_else(too_late)?;
+        tell(&done.seen);
+        match &done.result {
+            Ok(stream) if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) => {
+                tracing::debug!(target: "conversation", "* the TLS session is resumed");
+            }
+            Ok(_) => {}
+            Err(_) => self.evidence.tls = Some(done.seen),
+        }
         done.result.map(Stream::tls)
     }
 
@@ -110,52 +138,87 @@ fn server_name(host: &address::Host) -> Result<ServerName<'static>, Failure> {
         .map_err(|_| Failure::new(Certificate::NameMismatch, format!("no certificate can be for the name `{text}`")))
 }
 
+fn too_late() -> Failure {
+    Failure::new(Handshake::TimedOut, "the TLS handshake was not done in time")
+}
+
+fn tell(seen: &evidence::Tls) {
+    if let Some(version) = &seen.version {
+        let cipher = seen.cipher.as_deref().unwrap_or("?");
+        tracing::debug!(target: "conversation", "* {version}, {cipher}");
+    }
+}
+
 /// What came of a handshake.
 pub(crate) struct Done {
     pub(crate) result: Result<TlsStream<Wire>, Failure>,
     pub(crate) seen: evidence::Tls,
-    pub(crate) client_certificate: Arc<ClientCertificate>,
 }
 
-/// Makes a full handshake over an open connection.
-pub(crate) async fn handshake(
-    client: &Client,
-    host: &Host,
-    wire: Wire,
+/// A TLS client made ready for one server in one run.
+///
+/// rustls resumes a session only under the verifier and the identity that began it, so that they are kept together.
+#[derive(Debug)]
+pub(crate) struct Session {
+    config: ClientConfig,
     name: ServerName<'static>,
-    started: SystemTime,
-    alpn: &[&[u8]],
-    secrets: &Secrets,
-) -> Done {
-    let anchors = client
-        .settings
-        .anchors
-        .clone()
-        .unwrap_or_else(|| if client.settings.verify { host.roots() } else { Arc::new(Anchors::new([])) });
-    let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = UnixTime::since_unix_epoch(since_epoch);
-    let verifier = Arc::new(Verifier::new(anchors, client.demands(name.clone()), now));
-    let client_certificate = Arc::new(ClientCertificate::new(client.settings.identity.clone()));
-    let mut config = client.template.clone();
-    config.dangerous().set_certificate_verifier(verifier.clone());
-    config.client_auth_cert_resolver = client_certificate.clone();
-    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    verifier: Arc<Verifier>,
+    client_certificate: Arc<ClientCertificate>,
+}
 
-    let connecting = TlsConnector::from(Arc::new(config)).connect(name, wire).into_fallible();
-    let mut seen = evidence::Tls::default();
-    let result = match connecting.await {
-        Ok(stream) => {
-            describe_session(&stream, &mut seen);
-            Ok(stream)
-        }
-        Err((error, wire)) => Err(refine(&error, &wire, &verifier, &client_certificate, &mut seen, secrets)),
-    };
-    let judged = std::mem::take(&mut *verifier.seen.lock().unwrap_or_else(PoisonError::into_inner));
-    if let Some(judged) = judged {
-        seen.chain = describe(&judged.chain);
-        seen.problems = judged.verdict.problems.iter().map(Into::into).collect();
+impl Session {
+    /// A session whose handshakes are all full ones.
+    pub(crate) fn new(
+        client: &Client,
+        host: &Host,
+        name: ServerName<'static>,
+        started: SystemTime,
+        alpn: &[&[u8]],
+    ) -> Self {
+        let anchors = client
+            .settings
+            .anchors
+            .clone()
+            .unwrap_or_else(|| if client.settings.verify { host.roots() } else { Arc::new(Anchors::new([])) });
+        let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = UnixTime::since_unix_epoch(since_epoch);
+        let verifier = Arc::new(Verifier::new(anchors, client.demands(name.clone()), now));
+        let client_certificate = Arc::new(ClientCertificate::new(client.settings.identity.clone()));
+        let mut config = client.template.clone();
+        config.dangerous().set_certificate_verifier(verifier.clone());
+        config.client_auth_cert_resolver = client_certificate.clone();
+        config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+        Self { config, name, verifier, client_certificate }
     }
-    Done { result, seen, client_certificate }
+
+    /// The same with a store of its own, so that its second handshake can resume the first.
+    fn resumable(mut self) -> Self {
+        const HOSTS: usize = 1;
+        self.config.resumption = Resumption::in_memory_sessions(HOSTS);
+        self
+    }
+
+    /// Shakes hands over an open connection.
+    pub(crate) async fn shake_hands(&self, wire: Wire, secrets: &Secrets) -> Done {
+        let connector = TlsConnector::from(Arc::new(self.config.clone()));
+        let connecting = connector.connect(self.name.clone(), wire).into_fallible();
+        let mut seen = evidence::Tls::default();
+        let result = match connecting.await {
+            Ok(stream) => {
+                describe_session(&stream, &mut seen);
+                Ok(stream)
+            }
+            Err((error, wire)) => {
+                Err(refine(&error, &wire, &self.verifier, &self.client_certificate, &mut seen, secrets))
+            }
+        };
+        let judged = std::mem::take(&mut *self.verifier.seen.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(judged) = judged {
+            seen.chain = describe(&judged.chain);
+            seen.problems = judged.verdict.problems.iter().map(Into::into).collect();
+        }
+        Done { result, seen }
+    }
 }
 
 fn describe_session(stream: &TlsStream<Wire>, seen: &mut evidence::Tls) {

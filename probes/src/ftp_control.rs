@@ -1,0 +1,245 @@
+//! FTP as a client speaks it: the control connection up to the log-in, and data connections that one command fills.
+//!
+//! Steps come in the order of RFC 959 with RFC 4217: greeting, AUTH TLS, USER, PASS, ACCT, then PBSZ and PROT, then what
+//! the caller asks for. Passive mode only, EPSV first (RFC 2428), PASV where that is refused; data connections go to the
+//! address of the control connection, whatever the server names. What a failure means is the caller's to say.
+
+mod data;
+mod fault;
+mod port;
+
+use std::sync::Arc;
+
+use crate::address::Endpoint;
+use crate::dialogue::{Command, Dialogue, Numbered, Reply};
+use crate::fault::Failure;
+use crate::net::{Attempt, tls};
+use crate::phases::Phase;
+use crate::secret::Secret;
+pub use fault::{Data, Fault, Step};
+
+/// A server that announces a reply more often than this never gives it.
+const MOST_ANNOUNCEMENTS: usize = 16;
+
+/// How TLS comes about.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Encryption {
+    /// Not at all.
+    #[default]
+    None,
+    /// By AUTH TLS after the greeting (RFC 4217).
+    Explicit,
+    /// Right after the connection is up; port 990.
+    Implicit,
+}
+
+/// Where and how to reach a server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// Host and port of the control connection.
+    pub endpoint: Endpoint,
+    /// How TLS comes about; data connections have it wherever the control connection has.
+    pub encryption: Encryption,
+    /// For both.
+    pub tls: Arc<tls::Client>,
+}
+
+/// Who logs in.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Sent with USER.
+    pub username: String,
+    /// Sent with PASS, if the server asks for it.
+    pub password: Secret,
+    /// Sent with ACCT, if the server asks for it.
+    pub account: Option<Secret>,
+}
+
+/// How data are sent (RFC 959 section 3.1.1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Type {
+    /// As they are: files.
+    Image,
+    /// As text: listings.
+    Ascii,
+}
+
+/// What SIZE says of a name (RFC 3659 section 4).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Size {
+    /// It is a file, of so many bytes if the server's number can be read.
+    Of(Option<u64>),
+    /// It is absent, no file, or SIZE is not known: the server does not say which.
+    Unknown,
+}
+
+/// An open control connection.
+#[derive(Debug)]
+pub(crate) struct Control {
+    dialogue: Dialogue<Numbered>,
+    /// Where there is TLS, the session that data connections resume.
+    session: Option<tls::Session>,
+}
+
+/// A failure on the control connection.
+fn control(failure: Failure<crate::dialogue::Fault<Step>>) -> Failure<Fault> {
+    failure.map(Fault::Control)
+}
+
+/// A failure below the control connection.
+fn below(failure: Failure) -> Failure<Fault> {
+    failure.map(|fault| Fault::Control(crate::dialogue::Fault::Net(fault)))
+}
+
+impl Control {
+    /// Connects, encrypts if wanted, and hears the greeting.
+    pub(crate) async fn open(attempt: &mut Attempt<'_>, server: &Server) -> Result<Self, Failure<Fault>> {
+        let addresses = attempt.resolve(&server.endpoint).await.map_err(below)?;
+        let stream = attempt.connect(&addresses).await.map_err(below)?;
+        let mut open = Self { dialogue: Dialogue::over(stream, Numbered::ftp()), session: None };
+        if server.encryption == Encryption::Implicit {
+            open = open.encrypt(attempt, server).await?;
+        }
+        let greeting = open.hear_past(attempt, Step::Greeting, |reply| reply.code == 120).await?;
+        open.expect(attempt, Step::Greeting, &greeting, greeting.code == 220)?;
+        if server.encryption == Encryption::Explicit {
+            open.ask_for(attempt, Step::AuthTls, &Command::new("AUTH TLS"), &[234]).await?;
+            open = open.encrypt(attempt, server).await?;
+        }
+        Ok(open)
+    }
+
+    async fn encrypt(self, attempt: &mut Attempt<'_>, server: &Server) -> Result<Self, Failure<Fault>> {
+        let session = attempt.resumable_session(&server.tls, &server.endpoint.host).map_err(below)?;
+        let dialogue = self.dialogue.encrypt_in(attempt, &session).await.map_err(control)?;
+        Ok(Self { dialogue, session: Some(session) })
+    }
+
+    /// Logs in: as much of USER, PASS and ACCT as the server asks for.
+    pub(crate) async fn log_in(&mut self, attempt: &mut Attempt<'_>, login: &Login) -> Result<(), Failure<Fault>> {
+        self.dialogue.enter(Phase::Login);
+        let user = Command::new(format!("USER {}", login.username));
+        // 232: the client certificate was enough (RFC 4217 section 8).
+        let mut reply = self.ask_for(attempt, Step::User, &user, &[230, 232, 331, 332]).await?;
+        if reply.code == 331 {
+            let pass = Command::secret("PASS", login.password.expose());
+            let leads_on: &[u16] = if login.account.is_some() { &[230, 202, 332] } else { &[230, 202] };
+            reply = self.ask_for(attempt, Step::Pass, &pass, leads_on).await?;
+        }
+        if reply.code == 332 {
+            let Some(account) = &login.account else {
+                return Err(self.refused(attempt, Step::User, &reply));
+            };
+            let acct = Command::secret("ACCT", account.expose());
+            self.ask_for(attempt, Step::Acct, &acct, &[230, 202]).await?;
+        }
+        self.dialogue.enter(Phase::Transfer);
+        Ok(())
+    }
+
+    /// Has data connections encrypted too, where the control connection is.
+    pub(crate) async fn protect(&mut self, attempt: &mut Attempt<'_>) -> Result<(), Failure<Fault>> {
+        if self.session.is_some() {
+            self.ask_for(attempt, Step::Pbsz, &Command::new("PBSZ 0"), &[200]).await?;
+            self.ask_for(attempt, Step::Prot, &Command::new("PROT P"), &[200]).await?;
+        }
+        Ok(())
+    }
+
+    /// Goes to a directory.
+    pub(crate) async fn change_directory(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        directory: &str,
+    ) -> Result<(), Failure<Fault>> {
+        self.ask_for(attempt, Step::Cwd, &Command::new(format!("CWD {directory}")), &[250, 200]).await?;
+        Ok(())
+    }
+
+    /// Goes to a directory if the name is one.
+    pub(crate) async fn enters_directory(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        name: &str,
+    ) -> Result<bool, Failure<Fault>> {
+        let reply = self.ask_or_end(attempt, Step::Cwd, &Command::new(format!("CWD {name}"))).await?;
+        Ok(matches!(reply.code, 250 | 200))
+    }
+
+    /// Says how data are to be sent.
+    pub(crate) async fn set_type(&mut self, attempt: &mut Attempt<'_>, wanted: Type) -> Result<(), Failure<Fault>> {
+        let command = match wanted {
+            Type::Image => "TYPE I",
+            Type::Ascii => "TYPE A",
+        };
+        self.ask_for(attempt, Step::Type, &Command::new(command), &[200]).await?;
+        Ok(())
+    }
+
+    /// Asks for the size of a file.
+    pub(crate) async fn size(&mut self, attempt: &mut Attempt<'_>, name: &str) -> Result<Size, Failure<Fault>> {
+        let reply = self.ask_or_end(attempt, Step::Size, &Command::new(format!("SIZE {name}"))).await?;
+        if reply.code != 213 {
+            return Ok(Size::Unknown);
+        }
+        let number = std::str::from_utf8(reply.last().trim_ascii()).ok();
+        // `parse` takes a plus sign, and SIZE has none.
+        let number = number.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        Ok(Size::Of(number.and_then(|text| text.parse().ok())))
+    }
+
+    /// Takes leave. The run's verdict stands already, so that nothing that happens here counts.
+    pub(crate) async fn quit(&mut self, attempt: &mut Attempt<'_>) {
+        self.dialogue.take_leave(attempt, &Command::new("QUIT")).await;
+    }
+
+    /// Asks, and fails unless the answer is one of those that lead on.
+    async fn ask_for(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        step: Step,
+        command: &Command,
+        lead_on: &[u16],
+    ) -> Result<Reply, Failure<Fault>> {
+        let reply = self.dialogue.ask(attempt, step, command).await.map_err(control)?;
+        self.expect(attempt, step, &reply, lead_on.contains(&reply.code))?;
+        Ok(reply)
+    }
+
+    /// Asks for what a server may refuse; fails only where it goes away.
+    async fn ask_or_end(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        step: Step,
+        command: &Command,
+    ) -> Result<Reply, Failure<Fault>> {
+        let reply = self.dialogue.ask(attempt, step, command).await.map_err(control)?;
+        self.expect(attempt, step, &reply, reply.code != 421)?;
+        Ok(reply)
+    }
+
+    /// Hears a reply and waits out those that only announce it.
+    async fn hear_past(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        step: Step,
+        announces: impl Fn(&Reply) -> bool,
+    ) -> Result<Reply, Failure<Fault>> {
+        let mut reply = self.dialogue.hear(attempt, step).await.map_err(control)?;
+        for _ in 0..MOST_ANNOUNCEMENTS {
+            if !announces(&reply) {
+                break;
+            }
+            reply = self.dialogue.hear(attempt, step).await.map_err(control)?;
+        }
+        Ok(reply)
+    }
+
+    fn expect(&self, attempt: &Attempt<'_>, step: Step, reply: &Reply, leads_on: bool) -> Result<(), Failure<Fault>> {
+        if leads_on { Ok(()) } else { Err(self.refused(attempt, step, reply)) }
+    }
+
+    fn refused(&self, attempt: &Attempt<'_>, step: Step, reply: &Reply) -> Failure<Fault> {
+        control(self.dialogue.refused(attempt, step, reply))
+    }
+}
