@@ -7,6 +7,8 @@
 
 #[path = "real/http.rs"]
 mod http;
+#[path = "real/ping.rs"]
+mod ping;
 #[path = "real/run.rs"]
 mod run;
 mod stack;

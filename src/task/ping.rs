@@ -69,8 +69,10 @@ fn whole<N: TryFrom<u64> + TryInto<u64> + Copy>(
 }
 
 fn host(target: &Target<'_>) -> Option<Host> {
-    let text = target.text.strip_prefix("ping://").unwrap_or(&target.text);
-    let text = text.strip_suffix('/').unwrap_or(text);
+    let text = match target.text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ping") => rest.strip_suffix('/').unwrap_or(rest),
+        _ => &target.text,
+    };
     match Host::parse(text) {
         Ok(host) => Some(host),
         Err(error) => {
