@@ -7,8 +7,10 @@
 mod control;
 mod line;
 mod message;
+mod record;
 mod series;
 mod socket;
+mod table;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -16,7 +18,8 @@ use std::time::Duration;
 use crate::net::{Attempt, connect};
 pub(crate) use line::Lines;
 use message::Family;
-pub(crate) use series::{Fate, Refusal, Series, Tally};
+pub(crate) use record::{Fate, Refusal, Tally};
+pub(crate) use series::Series;
 pub(crate) use socket::NotOpen;
 
 /// What the requests of a series are like.
