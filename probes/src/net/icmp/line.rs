@@ -139,13 +139,7 @@ impl Line {
         to: &SockAddr,
         sequences: &mut Vec<u16>,
     ) -> io::Result<()> {
-        let ticket = loop {
-            let entered = held(&self.table).enter(record, index);
-            match entered {
-                Some(ticket) => break ticket,
-                None => tokio::time::sleep(PAUSE).await,
-            }
-        };
+        let ticket = self.ticket(record, index).await;
         let sequence = sequence_of(ticket);
         sequences.push(sequence);
         let nonce = self.nonces.hash_one(ticket);
@@ -160,6 +154,17 @@ impl Line {
             self.take_in();
         }
         Ok(())
+    }
+
+    /// A ticket for a request, as soon as a sequence number is free.
+    async fn ticket(&self, record: &Arc<Record>, index: usize) -> u64 {
+        loop {
+            let entered = held(&self.table).enter(record, index);
+            match entered {
+                Some(ticket) => return ticket,
+                None => tokio::time::sleep(PAUSE).await,
+            }
+        }
     }
 
     /// Forgets requests of a series that has ended.
