@@ -13,6 +13,8 @@ mod ftp;
 mod http;
 #[path = "real/mail.rs"]
 mod mail;
+#[path = "real/ping.rs"]
+mod ping;
 #[path = "real/run.rs"]
 mod run;
 mod stack;

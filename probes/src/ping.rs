@@ -9,6 +9,7 @@ mod figures;
 mod judge;
 mod table;
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -207,14 +208,20 @@ impl Ping {
 fn not_open(why: NotOpen) -> Failure<Fault> {
     let (fault, detail, error) = match why {
         NotOpen::Socket(error) => {
-            let help = "give it the capability CAP_NET_RAW, or its group a place in net.ipv4.ping_group_range";
+            let help = match error.kind() {
+                ErrorKind::PermissionDenied => {
+                    ": give it the capability CAP_NET_RAW, or its group a place in net.ipv4.ping_group_range"
+                }
+                _ => "",
+            };
             let words = kernel_words(&error);
-            (Fault::Own(Own::Socket), format!("this host lets the agent open no ICMP socket ({words}): {help}"), error)
+            (Fault::Own(Own::Socket), format!("this host lets the agent open no ICMP socket ({words}){help}"), error)
         }
         NotOpen::Source(error, wanted) => {
             let words = kernel_words(&error);
             (Fault::Unsent(Unsent::Source), format!("nothing can be sent from {wanted}: {words}"), error)
         }
     };
+    tracing::debug!(target: "conversation", "* {detail}");
     Failure::new(fault, detail).with_errno(error.raw_os_error())
 }

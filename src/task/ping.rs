@@ -7,7 +7,7 @@ use probes::address::{Endpoint, Host};
 use probes::ping::Ping;
 use probes::spec::Spec;
 
-use super::{Around, Specs, Target};
+use super::{Around, Specs, Target, tls};
 use crate::reader::Table;
 
 /// What the table says of every target.
@@ -35,15 +35,17 @@ const MOST_REQUESTS: u16 = 1000;
 const MOST_DATA: usize = 65_507;
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
+    // A ping has no TLS, and name servers may.
+    let trust = tls::read(around.tls.as_ref()).and_then(|encryption| encryption.trust);
     let keys = around.task.table("ping").map(|table| read_keys(&table));
-    let Some(keys) = keys else { return Specs { probes: Vec::new(), trust: None } };
+    let Some(keys) = keys else { return Specs { probes: Vec::new(), trust } };
     let probe = |target: &Target<'_>| {
         let &Keys { count, interval, wait, size, ttl, max_loss, warn_loss, dont_fragment } = &keys;
         let endpoint = Endpoint { host: host(target)?, port: 0 };
         let ping = Ping { endpoint, count, interval, wait, size, ttl, max_loss, warn_loss, dont_fragment };
         Some((target.text.clone(), Spec::Ping(ping)))
     };
-    Specs { probes: targets.iter().filter_map(probe).collect(), trust: None }
+    Specs { probes: targets.iter().filter_map(probe).collect(), trust }
 }
 
 fn read_keys(table: &Table<'_>) -> Keys {
@@ -69,8 +71,10 @@ fn whole<N: TryFrom<u64> + TryInto<u64> + Copy>(
 }
 
 fn host(target: &Target<'_>) -> Option<Host> {
-    let text = target.text.strip_prefix("ping://").unwrap_or(&target.text);
-    let text = text.strip_suffix('/').unwrap_or(text);
+    let text = match target.text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ping") => rest.strip_suffix('/').unwrap_or(rest),
+        _ => &target.text,
+    };
     match Host::parse(text) {
         Ok(host) => Some(host),
         Err(error) => {

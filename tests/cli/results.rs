@@ -60,11 +60,10 @@ async fn a_host_that_answers() {
 /// More hosts at once than there is room for replies in a socket of the usual size.
 #[tokio::test]
 async fn five_thousand_hosts_lose_nothing() {
-    let hosts: Vec<String> = (0..5000).map(|number| format!("127.1.{}.{}", number / 250, number % 250 + 1)).collect();
-    let hosts = hosts.join("\n");
+    let hosts: Vec<_> = (0..5000).map(|number| format!("127.1.{}.{}", number / 250, number % 250 + 1)).collect();
     let task = HOST.replace("target = \"127.0.0.1\"", "targets_file = \"hosts.txt\"").replace("count = 2", "count = 1");
     let scene = scene(&task).await;
-    std::fs::write(scene.folder.path().join("hosts.txt"), hosts).expect("the folder can be written");
+    std::fs::write(scene.folder.path().join("hosts.txt"), hosts.join("\n")).expect("the folder can be written");
     let said = probed(&scene, &["--format", "json"]).await;
     assert_eq!(said.matches("\"outcome\":\"ok\"").count(), 5000, "{}", said.lines().last().unwrap_or_default());
 }

@@ -32,6 +32,15 @@ impl Namespace {
 const NEAR: [&str; 2] = ["10.77.0.1/24", "fd77::1/64"];
 const FAR: [&str; 2] = ["10.77.0.2/24", "fd77::2/64"];
 
+/// What the network behind does: it forwards, says of every packet why it does not, and answers groups.
+const SWITCHES: [(&str, &str); 5] = [
+    ("ipv4/ip_forward", "1"),
+    ("ipv6/conf/all/forwarding", "1"),
+    ("ipv4/icmp_ratelimit", "0"),
+    ("ipv6/icmp/ratelimit", "0"),
+    ("ipv4/icmp_echo_ignore_broadcasts", "0"),
+];
+
 impl Namespace {
     /// Another namespace behind this one, as its default route.
     fn connect(&self, commands: &[String]) -> Result<Self, String> {
@@ -45,10 +54,9 @@ impl Namespace {
             }
             command("ip", &["-n", namespace, "link", "set", end, "up"])?;
         }
-        let switches = ["ipv4/ip_forward", "ipv6/conf/all/forwarding"];
-        for switch in switches {
-            let path = format!("/proc/sys/net/{switch}");
-            command("ip", &["netns", "exec", far, "sh", "-c", &format!("echo 1 > {path}")])?;
+        for (switch, value) in SWITCHES {
+            let line = format!("echo {value} > /proc/sys/net/{switch}");
+            command("ip", &["netns", "exec", far, "sh", "-c", &line])?;
         }
         command("ip", &["-n", far, "route", "add", "10.77.0.0/24", "dev", "far"])?;
         command("ip", &["-n", near, "route", "add", "10.77.0.0/24", "dev", "near"])?;

@@ -7,8 +7,10 @@
 mod control;
 mod line;
 mod message;
+mod record;
 mod series;
 mod socket;
+mod table;
 
 use std::io;
 use std::net::IpAddr;
@@ -18,7 +20,8 @@ use std::time::Duration;
 use crate::net::{Attempt, connect, sys};
 pub(crate) use line::Lines;
 pub(crate) use message::{Error, Family};
-pub(crate) use series::{Fate, Refusal, Series, Tally};
+pub(crate) use record::{Fate, Refusal, Tally};
+pub(crate) use series::Series;
 pub(crate) use socket::NotOpen;
 
 /// What the requests of a series are like.

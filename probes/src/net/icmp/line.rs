@@ -18,8 +18,9 @@ use tokio::task::JoinHandle;
 
 use super::control;
 use super::message::{self, Echo, Family, Heard};
-use super::series::{Record, Refusal};
+use super::record::{Record, Refusal};
 use super::socket::{self, Access, NotOpen, Settings};
+use super::table::{Table, sequence_of};
 use crate::net::sys::{self, ADDRESS_ROOM};
 
 /// Answers are taken in before so much more can be on its way: a fraction of the receive buffer.
@@ -28,7 +29,9 @@ const MOST_UNREAD: usize = 512 * 1024;
 const MESSAGE_COST: usize = 1024;
 /// How many messages are taken in at a stretch before others get their turn.
 const STRETCH: usize = 1024;
-/// How long to wait for a sequence number when all are under way.
+/// How often a call is repeated that failed for an error of an earlier one.
+const MOST_STALE_ERRORS: usize = 3;
+/// How long to wait where all sequence numbers are under way, or the kernel's queues are full.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The lines of a host: one for each kind of socket that its tasks need, opened when first asked for.
@@ -64,7 +67,7 @@ async fn read(line: Arc<Line>) {
     loop {
         // Errors of an unprivileged socket make it ready too.
         let Ok(mut ready) = line.socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
-        if line.take_in(&mut line.inbox()) {
+        if line.take_in().all {
             ready.clear_ready();
         } else {
             tokio::task::yield_now().await;
@@ -86,12 +89,12 @@ pub(super) struct Line {
     unread: AtomicUsize,
 }
 
-/// The requests under way, by sequence number.
-#[derive(Debug, Default)]
-struct Table {
-    entries: HashMap<u16, (Arc<Record>, usize)>,
-    /// The next ticket.
-    next: u64,
+/// What was taken in at a stretch.
+pub(super) struct Taken {
+    /// How many entries of the error queue.
+    errors: usize,
+    /// Whether that was all there was.
+    all: bool,
 }
 
 /// Room for one message.
@@ -136,12 +139,7 @@ impl Line {
         to: &SockAddr,
         sequences: &mut Vec<u16>,
     ) -> io::Result<()> {
-        let ticket = loop {
-            match self.enter(record, index) {
-                Some(ticket) => break ticket,
-                None => tokio::time::sleep(PAUSE).await,
-            }
-        };
+        let ticket = self.ticket(record, index).await;
         let sequence = sequence_of(ticket);
         sequences.push(sequence);
         let nonce = self.nonces.hash_one(ticket);
@@ -153,34 +151,25 @@ impl Line {
         // Where the answers come at once, as on loopback, nobody else may get the time to take them in.
         let cost = MESSAGE_COST + packet.len();
         if self.unread.fetch_add(cost, Ordering::Relaxed) > MOST_UNREAD {
-            self.catch_up();
+            self.take_in();
         }
         Ok(())
     }
 
-    /// Gives a request a ticket whose sequence number no other one under way has.
-    fn enter(&self, record: &Arc<Record>, index: usize) -> Option<u64> {
-        let mut table = held(&self.table);
-        for _ in 0..=u16::MAX {
-            let ticket = table.next;
-            let sequence = sequence_of(ticket);
-            table.next += 1;
-            if table.entries.get(&sequence).is_none_or(|(record, index)| !record.waits_for(*index)) {
-                table.entries.insert(sequence, (Arc::clone(record), index));
-                return Some(ticket);
+    /// A ticket for a request, as soon as a sequence number is free.
+    async fn ticket(&self, record: &Arc<Record>, index: usize) -> u64 {
+        loop {
+            let entered = held(&self.table).enter(record, index);
+            match entered {
+                Some(ticket) => return ticket,
+                None => tokio::time::sleep(PAUSE).await,
             }
         }
-        None
     }
 
     /// Forgets requests of a series that has ended.
     pub(super) fn forget(&self, record: &Arc<Record>, sequences: &[u16]) {
-        let mut table = held(&self.table);
-        for sequence in sequences {
-            if table.entries.get(sequence).is_some_and(|(owner, _)| Arc::ptr_eq(owner, record)) {
-                table.entries.remove(sequence);
-            }
-        }
+        held(&self.table).forget(record, sequences);
     }
 
     /// Hands a packet to the kernel, once there is room for it. The clock starts right before.
@@ -193,41 +182,33 @@ impl Line {
         to: &SockAddr,
     ) -> io::Result<()> {
         // The kernel reports an error that waits in the queue in the place of the next call's own result.
-        let mut stale_errors = if self.access == Access::Own { 3 } else { 0 };
+        let mut stale_errors = MOST_STALE_ERRORS;
         loop {
             if self.access == Access::Own {
-                self.catch_up();
+                self.take_in();
             }
             record.begin(index, nonce);
-            match self.socket.get_ref().send_to(packet, to) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.socket.writable().await?.clear_ready();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) if stale_errors > 0 => stale_errors -= 1,
-                Err(error) => return Err(error),
+            let Err(error) = self.socket.get_ref().send_to(packet, to) else { return Ok(()) };
+            match error.raw_os_error() {
+                Some(libc::EAGAIN) => self.socket.writable().await?.clear_ready(),
+                Some(libc::ENOBUFS) => tokio::time::sleep(PAUSE).await,
+                Some(libc::EINTR) => {}
+                _ if stale_errors > 0 && self.take_in().errors > 0 => stale_errors -= 1,
+                _ => return Err(error),
             }
         }
     }
 
-    /// Takes in whatever has come, unless somebody else is at it.
-    pub(super) fn catch_up(&self) {
-        if let Ok(mut inbox) = self.inbox.try_lock() {
-            self.take_in(&mut inbox);
-        }
-    }
-
-    fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        held(&self.inbox)
-    }
-
-    /// Takes in what has come, up to a stretch of it; `true` if that was all.
-    fn take_in(&self, inbox: &mut Inbox) -> bool {
+    /// Takes in what has come, up to a stretch of it.
+    pub(super) fn take_in(&self) -> Taken {
+        let inbox = &mut *held(&self.inbox);
         self.unread.store(0, Ordering::Relaxed);
-        let errors_done = self.access == Access::Raw || (0..STRETCH).any(|_| !self.take_error(inbox));
-        let mut replies = (0..STRETCH).map(|_| self.take_message(inbox));
-        replies.any(|taken| !taken) && errors_done
+        let errors = match self.access {
+            Access::Raw => 0,
+            Access::Own => (0..STRETCH).take_while(|_| self.take_error(inbox)).count(),
+        };
+        let messages = (0..STRETCH).take_while(|_| self.take_message(inbox)).count();
+        Taken { errors, all: errors < STRETCH && messages < STRETCH }
     }
 
     /// Takes in one message; `false` if there is none.
@@ -286,14 +267,8 @@ impl Line {
         if echo.identifier != self.identifier {
             return None;
         }
-        held(&self.table).entries.get(&echo.sequence).cloned()
+        held(&self.table).whose(echo.sequence)
     }
-}
-
-/// Tickets count on without end, sequence numbers begin anew after 65,536 of them.
-#[expect(clippy::cast_possible_truncation, reason = "the low sixteen bits are the sequence number")]
-const fn sequence_of(ticket: u64) -> u16 {
-    ticket as u16
 }
 
 /// A lock is held for moments only; one that panicked under it has left nothing half done.
