@@ -4,6 +4,7 @@
 mod dns;
 mod ftp;
 mod http;
+mod login;
 mod payload;
 mod ping;
 mod pop3;

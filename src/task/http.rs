@@ -11,6 +11,7 @@ use regex::bytes::Regex;
 use serde_json_path::JsonPath;
 use url::Url;
 
+use super::login::Login;
 use super::{Around, Specs, Target, no_regex, tls};
 use crate::reader::{Table, Text};
 
@@ -29,16 +30,25 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let table = around.task.table("http");
     let (Some(encryption), Some(table)) = (encryption, table) else { return Specs { probes: Vec::new(), trust: None } };
     let template = read_template(&table, encryption.client);
+    let keys = Login::of_table(&table);
     let probe = |target: &Target<'_>| {
-        let (url, credentials) = read_url(target)?;
+        let (url, mut login) = read_url(target)?;
         let shown = shown(&target.text, &url);
-        if credentials.is_some() && template.credentials.is_some() {
-            target.fail("credentials stand both in the URL and in [task.http]");
+        if template.credentials.is_some() && !(keys.is_empty() && login.is_empty()) {
+            let message = "a request has one kind of credentials: username and password, or bearer_token";
+            table.fail_at("bearer_token", message);
         }
+        // A token may stand in the place of a password, with no name before it.
+        if login.password.is_some() && keys.username.is_none() {
+            login.username.get_or_insert_default();
+        }
+        let credentials = login.join(&keys, target, "http").map(|(username, password)| {
+            if username.contains(':') {
+                target.fail("a username with a colon cannot be sent (RFC 7617)");
+            }
+            Credentials::Basic { username, password }
+        });
         let credentials = credentials.or_else(|| template.credentials.clone());
-        if let Some(Credentials::Basic { username, password }) = &credentials {
-            target.item.document().hide_basic(username, password.expose());
-        }
         Some((shown, Spec::Http(Box::new(Http { url, credentials, ..template.clone() }))))
     };
     Specs { probes: targets.iter().filter_map(probe).collect(), trust: encryption.trust }
@@ -58,7 +68,7 @@ fn read_template(table: &Table<'_>, tls: std::sync::Arc<probes::net::tls::Client
         headers: read_headers(table),
         body: body.into(),
         secret_body,
-        credentials: read_credentials(table),
+        credentials: read_bearer(table),
         max_redirects: table
             .integer("max_redirects", 0..MOST_REDIRECTS + 1)
             .and_then(|most| u32::try_from(most).ok())
@@ -73,7 +83,7 @@ fn read_template(table: &Table<'_>, tls: std::sync::Arc<probes::net::tls::Client
 }
 
 /// The URL without credentials, and the credentials that were in it.
-fn read_url(target: &Target<'_>) -> Option<(Url, Option<Credentials>)> {
+fn read_url(target: &Target<'_>) -> Option<(Url, Login)> {
     let help = "an HTTP target is a URL such as https://shop.example.com/";
     let mut url = match Url::parse(&target.text) {
         Ok(url) => url,
@@ -102,31 +112,15 @@ fn read_url(target: &Target<'_>) -> Option<(Url, Option<Credentials>)> {
         target.fail_with_help("the target names no host", help);
         return None;
     }
-    let credentials = url_credentials(&url);
-    if credentials.is_some() {
-        // Only URLs without a host refuse this, and this one has one.
-        let _ = url.set_username("").and_then(|()| url.set_password(None));
-    }
-    Some((url, credentials))
+    let login = Login::of_url(url.username(), url.password().unwrap_or_default());
+    // Only URLs without a host refuse this, and this one has one.
+    let _ = url.set_username("").and_then(|()| url.set_password(None));
+    Some((url, login))
 }
 
 /// `http:///x` names no host, although URL parsers mend it to one named `x`.
 fn has_no_authority(text: &str) -> bool {
     text.split_once(':').is_some_and(|(_, rest)| !rest.starts_with("//") || rest.starts_with("///"))
-}
-
-fn url_credentials(url: &Url) -> Option<Credentials> {
-    if url.username().is_empty() && url.password().is_none() {
-        return None;
-    }
-    Some(Credentials::Basic {
-        username: percent_decoded(url.username()),
-        password: Secret::new(percent_decoded(url.password().unwrap_or_default())),
-    })
-}
-
-fn percent_decoded(text: &str) -> String {
-    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 /// The target as results show it: as it was written, with the password masked.
@@ -199,35 +193,13 @@ fn read_body(table: &Table<'_>) -> (Vec<u8>, bool) {
     }
 }
 
-fn read_credentials(table: &Table<'_>) -> Option<Credentials> {
-    let username = table.text("username");
-    let password = table.secret("password");
-    let token = table.secret("bearer_token");
-    match (username, password, token) {
-        (None, None, None) => None,
-        (Some(username), password, None) => {
-            if username.value.contains(':') {
-                table.fail_at("username", "a user name with a colon cannot be sent (RFC 7617)");
-            }
-            let password = Secret::new(password.map(|password| password.value).unwrap_or_default());
-            Some(Credentials::Basic { username: username.value, password })
-        }
-        (None, None, Some(token)) => {
-            if HeaderValue::from_str(&token.value).is_err() {
-                table.fail_at("bearer_token", "the bearer_token cannot be sent in a header");
-            }
-            Some(Credentials::Bearer(Secret::new(token.value)))
-        }
-        (None, Some(_), None) => {
-            table.fail_at("password", "a password needs a username");
-            None
-        }
-        (_, _, Some(_)) => {
-            let message = "a request has one kind of credentials: username and password, or bearer_token";
-            table.fail_at("bearer_token", message);
-            None
-        }
+/// The key `bearer_token`.
+fn read_bearer(table: &Table<'_>) -> Option<Credentials> {
+    let token = table.secret("bearer_token")?;
+    if HeaderValue::from_str(&token.value).is_err() {
+        table.fail_at("bearer_token", "the bearer_token cannot be sent in a header");
     }
+    Some(Credentials::Bearer(Secret::new(token.value)))
 }
 
 fn read_proxy(table: &Table<'_>) -> Option<Proxy> {
@@ -245,13 +217,12 @@ fn read_proxy(table: &Table<'_>) -> Option<Proxy> {
             return None;
         }
     };
-    let authorization = url_credentials(&url).and_then(|credentials| match credentials {
-        Credentials::Basic { username, password } => {
-            item.document().hide_basic(&username, password.expose());
-            let encoded = BASE64_STANDARD.encode(format!("{username}:{}", password.expose()));
-            Some(Secret::new(format!("Basic {encoded}")))
-        }
-        Credentials::Bearer(_) => None,
+    let login = Login::of_url(url.username(), url.password().unwrap_or_default());
+    let authorization = (!login.is_empty()).then(|| {
+        let username = login.username.unwrap_or_default();
+        let password = login.password.unwrap_or_else(|| Secret::new(""));
+        item.document().hide_basic(&username, password.expose());
+        Secret::new(format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{}", password.expose()))))
     });
     Some(Proxy { endpoint: Endpoint::of_url(&url)?, authorization })
 }

@@ -1,11 +1,11 @@
-//! What the protocols of dialogues have in common: a server with or without a URL around it, TLS, and who logs in.
+//! What the protocols of dialogues have in common: a server with or without a URL around it, and TLS.
 
-use percent_encoding::percent_decode_str;
 use probes::address::Endpoint;
-use probes::dialogue::{Credentials, Encryption, fits_a_line};
-use probes::secret::{MASK, Secret};
+use probes::dialogue::Encryption;
+use probes::secret::MASK;
 
 use super::Target;
+use super::login::Login;
 use crate::reader::Table;
 
 /// The schemes of a protocol and their ports.
@@ -23,7 +23,7 @@ pub(super) struct Server {
     /// When TLS begins.
     pub(super) encryption: Encryption,
     /// Who the URL says logs in.
-    pub(super) credentials: Option<Credentials>,
+    pub(super) login: Login,
     /// The target without a password.
     pub(super) shown: String,
     /// What stands behind host and port.
@@ -78,15 +78,16 @@ pub(super) fn read_server(target: &Target<'_>, schemes: &Schemes, wanted: Option
             return None;
         }
     };
-    let credentials = user.map(url_credentials);
-    let shown = match (&credentials, user.and_then(|user| user.split_once(':'))) {
-        (Some(_), Some((name, _))) => {
+    let shown = match user.and_then(|user| user.split_once(':')) {
+        Some((name, _)) => {
             let scheme = scheme.map(|scheme| format!("{scheme}://")).unwrap_or_default();
             format!("{scheme}{name}:{MASK}@{server}{path}")
         }
-        _ => target.text.clone(),
+        None => target.text.clone(),
     };
-    Some(Server { endpoint, encryption, credentials, shown, path: path.to_owned() })
+    let (name, password) = user.map(|user| user.split_once(':').unwrap_or((user, ""))).unwrap_or_default();
+    let login = Login::of_url(name, password);
+    Some(Server { endpoint, encryption, login, shown, path: path.to_owned() })
 }
 
 fn help(schemes: &Schemes) -> String {
@@ -97,12 +98,6 @@ fn help(schemes: &Schemes) -> String {
     )
 }
 
-fn url_credentials(user: &str) -> Credentials {
-    let (name, password) = user.split_once(':').unwrap_or((user, ""));
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    Credentials { username: decoded(name), password: Secret::new(decoded(password)) }
-}
-
 /// The key `tls`.
 pub(super) fn read_encryption(table: &Table<'_>, start: &'static str) -> Option<Encryption> {
     table.parsed("tls", |text| match text {
@@ -111,42 +106,4 @@ pub(super) fn read_encryption(table: &Table<'_>, start: &'static str) -> Option<
         _ if text == start => Ok(Encryption::StartTls),
         _ => Err(format!("`{text}` is none of \"none\", \"{start}\" and \"implicit\"")),
     })
-}
-
-/// The keys `username` and `password`.
-pub(super) fn read_credentials(table: &Table<'_>) -> Option<Credentials> {
-    let username = table.text("username");
-    let password = table.secret("password");
-    match (username, password) {
-        (Some(username), password) => {
-            let password = password.map(|password| password.value).unwrap_or_default();
-            Some(Credentials { username: username.value, password: Secret::new(password) })
-        }
-        (None, Some(_)) => {
-            table.fail_at("password", "a password needs a username");
-            None
-        }
-        (None, None) => None,
-    }
-}
-
-/// The credentials of the URL or of the table, which must fit a line and stay hidden.
-pub(super) fn settle_credentials(
-    target: &Target<'_>,
-    of_url: Option<Credentials>,
-    of_table: Option<&Credentials>,
-    protocol: &str,
-) -> Option<Credentials> {
-    if of_url.is_some() && of_table.is_some() {
-        target.fail(&format!("credentials stand both in the URL and in [task.{protocol}]"));
-    }
-    let credentials = of_url.or_else(|| of_table.cloned())?;
-    if credentials.username.is_empty() {
-        target.fail("the user name is empty");
-    }
-    if !fits_a_line(&credentials.username) || !fits_a_line(credentials.password.expose()) {
-        target.fail("a user name or password with a line end or NUL in it, or of more than 4096 bytes, cannot be sent");
-    }
-    target.item.document().hide_basic(&credentials.username, credentials.password.expose());
-    Some(credentials)
 }

@@ -4,7 +4,8 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use probes::smtp::Smtp;
 use probes::spec::Spec;
 
-use super::service::{Schemes, read_credentials, read_encryption, read_server, settle_credentials};
+use super::login::Login;
+use super::service::{Schemes, read_encryption, read_server};
 use super::{Around, Specs, Target, tls};
 
 const SCHEMES: Schemes = Schemes { plain: ("smtp", 25), tls: ("smtps", 465) };
@@ -14,13 +15,13 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let table = around.task.table("smtp");
     let (Some(encryption), Some(table)) = (encryption, table) else { return Specs { probes: Vec::new(), trust: None } };
     let wanted = read_encryption(&table, "starttls");
-    let credentials = read_credentials(&table);
+    let login = Login::of_table(&table);
     // Malformed addresses have a code in the book: they are judged by the run.
     let (from, to) = (table.text("from").map(|text| text.value), table.text("to").map(|text| text.value));
     let probe = |target: &Target<'_>| {
         let server = read_server(target, &SCHEMES, wanted)?;
         server.has_no_path(target);
-        let credentials = settle_credentials(target, server.credentials, credentials.as_ref(), "smtp");
+        let credentials = server.login.join_for_commands(&login, target, "smtp");
         if let Some(credentials) = &credentials {
             let proof = format!("\0{}\0{}", credentials.username, credentials.password.expose());
             target.item.document().hide(&BASE64_STANDARD_NO_PAD.encode(proof));
