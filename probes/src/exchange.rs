@@ -8,6 +8,7 @@ mod body;
 mod clock;
 mod connection;
 mod http2;
+mod outgoing;
 mod tell;
 
 pub(crate) use body::ACCEPT_ENCODING;
@@ -24,7 +25,8 @@ use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header};
 use url::{Position, Url};
 
 use clock::Clock;
-use connection::{Arriving, Driver, Outgoing, Trouble, open};
+use connection::{Arriving, Driver, Trouble, open};
+use outgoing::Outgoing;
 use tell::{tell_request, tell_response};
 
 use crate::fault::{self, Failure, faults, named_by_parts};

@@ -4,49 +4,17 @@
 //! was ended).
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use hyper::body::{Body as _, Frame, Incoming};
+use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 
 use super::http2::{self, Stream2};
+use super::outgoing::Outgoing;
 use super::{LARGEST_HEAD, MOST_FIELDS};
 use crate::net::stream::Stream;
-
-/// The request's body, which says when the last of it was taken.
-pub(super) struct Outgoing {
-    pub(super) data: Option<Bytes>,
-    pub(super) taken: Arc<AtomicBool>,
-}
-
-impl Outgoing {
-    /// Says that nothing of the body is left to be taken.
-    pub(super) fn all_taken(&self) {
-        self.taken.store(true, Ordering::Relaxed);
-    }
-}
-
-impl hyper::body::Body for Outgoing {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        self.all_taken();
-        Poll::Ready(self.data.take().map(|data| Ok(Frame::data(data))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.data.is_none()
-    }
-
-    fn size_hint(&self) -> hyper::body::SizeHint {
-        hyper::body::SizeHint::with_exact(self.data.as_ref().map_or(0, |data| data.len() as u64))
-    }
-}
 
 /// What the libraries call an error.
 #[derive(Debug)]

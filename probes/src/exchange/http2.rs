@@ -9,7 +9,7 @@ use h2::client::{Connection, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::{HeaderMap, Request, Response, StatusCode, header};
 
-use super::connection::Outgoing;
+use super::outgoing::Outgoing;
 use crate::net::stream::Stream;
 
 const LARGEST_HEAD: u32 = 256 * 1024;
