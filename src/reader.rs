@@ -105,8 +105,8 @@ impl Document {
 
     /// Marks a value as secret.
     pub fn hide(&self, secret: &str) {
-        self.secrets.borrow_mut().add(secret);
-        self.hidden.borrow_mut().add(secret);
+        self.secrets.borrow_mut().add_text(secret);
+        self.hidden.borrow_mut().add_text(secret);
     }
 
     /// Marks a user name and password as secret, in the form they have on the wire too.

@@ -204,6 +204,11 @@ fn read_targets<'d>(table: &Table<'d>) -> Vec<Target<'d>> {
     if let Some(second) = [&single, &list, &file].into_iter().flatten().nth(1) {
         second.fail("a task has only one of `target`, `targets` and `targets_file`");
     }
+    if list.as_ref().and_then(Item::items).is_some_and(|items| items.is_empty())
+        && let Some(list) = &list
+    {
+        list.fail("the list is empty; a task without any target is a module for /probe, and has no `targets`");
+    }
     let mut targets = Vec::new();
     let items = list.as_ref().and_then(Item::items).unwrap_or_default();
     for item in single.into_iter().chain(items) {

@@ -110,6 +110,8 @@ impl<G: Grammar> Dialogue<G> {
         let Some(wire) = stream.into_wire() else {
             return Err(Failure::new(Handshake::Other, "the connection is encrypted already").map(Fault::Net));
         };
+        // What an answer in clear text begins with is what comes from here on.
+        wire.record().first_bytes.clear();
         let stream = attempt.encrypt_in(session, wire).await.map_err(|failure| failure.map(Fault::Net))?;
         Ok(Self { stream, phase, reading })
     }
@@ -132,6 +134,14 @@ impl<G: Grammar> Dialogue<G> {
         step: S,
         command: &Command,
     ) -> Result<(), Failure<Fault<S>>> {
+        if !self.reading.heard().is_empty() {
+            // Taken for the reply to what is said next, it would make the server agree to everything.
+            attempt.enter(self.phase);
+            attempt.note(None, Some(self.reading.heard()));
+            let came = show(&attempt.conditions.secrets, excerpt(self.reading.heard()));
+            let detail = format!("{} came before the question: {came}", step.what());
+            return Err(Failure::new(Fault::At(step, Cause::Malformed), detail));
+        }
         attempt.note(Some(command.shown().as_bytes()), None);
         let begun = attempt.enter(self.phase);
         let sent = attempt

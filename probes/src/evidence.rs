@@ -338,6 +338,10 @@ impl Evidence {
         }
         if let Some(dns) = &mut self.dns {
             edit(&mut dns.name);
+            for server in &mut dns.servers {
+                edit(&mut server.server);
+                edit(&mut server.result);
+            }
             dns.answers.iter_mut().chain(&mut dns.authorities).chain(&mut dns.errors).for_each(&mut *edit);
         }
         if let Some(tls) = &mut self.tls {

@@ -177,7 +177,14 @@ pub(crate) async fn send(
             }
         }))
         .await;
-    clock.note_begun(&tap, matches!(head, Some(Ok(Ok(_)))));
+    // What breaks the rules of HTTP/2 has come.
+    let came = |trouble: &Trouble| matches!(trouble, Trouble::Http2(error) if !error.is_remote() && !error.is_io());
+    let begun = match &head {
+        Some(Ok(Ok(_))) => true,
+        Some(Ok(Err(error))) => came(driver.reason().unwrap_or(error)),
+        Some(Err(_)) | None => false,
+    };
+    clock.note_begun(&tap, begun);
     let response = match head {
         Some(Ok(Ok(response))) => response,
         Some(Ok(Err(error))) => {
@@ -239,7 +246,6 @@ fn accept(
     let unusable = match parts.status {
         StatusCode::SWITCHING_PROTOCOLS => Some(SWITCHED.to_owned()),
         _ if parts.headers.len() > MOST_FIELDS => Some(format!("the head has more than {MOST_FIELDS} fields")),
-        _ if unknown_transfer_coding(&parts.headers) => Some("the Transfer-Encoding is not `chunked`".to_owned()),
         // RFC 9110 section 15: there are five classes.
         status if status.as_u16() / 100 > 5 => Some(format!("{} is no HTTP status", status.as_u16())),
         _ => None,
@@ -262,6 +268,9 @@ fn unknown_transfer_coding(headers: &HeaderMap) -> bool {
 
 /// The failure of an exchange whose time is over before a head came: the state decides, not the timer.
 fn late(attempt: &mut Attempt<'_>, clock: &mut Clock, tap: &Tap) -> Failure<Fault> {
+    if let Some(failure) = impossible_status(tap) {
+        return failure;
+    }
     let failure = match clock.sent {
         _ if clock.answered.is_some() => attempt.receive_failure(tap, true),
         None => tap.send_failure(),
@@ -274,6 +283,18 @@ fn late(attempt: &mut Attempt<'_>, clock: &mut Clock, tap: &Tap) -> Failure<Faul
         },
     };
     failure.map(Fault::Net)
+}
+
+/// The failure of a response whose status line is complete and none that a server may send here, whatever becomes of the
+/// head behind it.
+fn impossible_status(tap: &Tap) -> Option<Failure<Fault>> {
+    let record = tap.application();
+    let line = record.first_bytes.strip_prefix(b"HTTP/1.")?;
+    let digits = std::str::from_utf8(line.get(2..5)?).ok()?;
+    let ends = line.get(5).is_some_and(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
+    let status = digits.parse::<u16>().ok().filter(|status| ends && (*status == 101 || *status >= 600))?;
+    let detail = if status == 101 { SWITCHED.to_owned() } else { format!("{status} is no HTTP status") };
+    Some(broken(Broken::Malformed, detail))
 }
 
 /// A connection that is torn down before the whole request was taken broke while sending, even if a read is the
@@ -303,6 +324,9 @@ fn name_error(attempt: &mut Attempt<'_>, tap: &Tap, error: &Trouble, begun: bool
             Broken::Malformed,
             format!("what came back is no HTTP response; it began with {}", show(&attempt.conditions.secrets, &first)),
         );
+    }
+    if let Some(failure) = impossible_status(tap) {
+        return failure;
     }
     if read_failed || ended {
         return attempt.receive_failure(tap, begun).map(Fault::Net);

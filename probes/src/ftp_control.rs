@@ -119,8 +119,7 @@ impl Control {
     pub(crate) async fn log_in(&mut self, attempt: &mut Attempt<'_>, login: &Login) -> Result<(), Failure<Fault>> {
         self.dialogue.enter(Phase::Login);
         let user = Command::new(format!("USER {}", login.username));
-        // 232: the client certificate was enough (RFC 4217 section 8).
-        let mut reply = self.ask_for(attempt, Step::User, &user, &[230, 232, 331, 332]).await?;
+        let mut reply = self.ask_for(attempt, Step::User, &user, &[230, 331, 332]).await?;
         if reply.code == 331 {
             let pass = Command::secret("PASS", login.password.expose());
             let leads_on: &[u16] = if login.account.is_some() { &[230, 202, 332] } else { &[230, 202] };

@@ -352,7 +352,13 @@ impl Http {
             answer.leave_body(attempt);
             Vec::new()
         };
-        let judged = self.judge(status, expected, hop.url.scheme() == "https", &headers, &body);
+        let body = Bytes::from(body);
+        let mut judged = self.judge(status, expected, hop.url.scheme() == "https", &headers, &body);
+        if judged.is_ok() {
+            let late = || Err((Unwanted::Json, "the rules on JSON were not applied to the end in time".to_owned()));
+            let verdict = attempt.within(self.rules.judge_json(body.clone())).await.unwrap_or_else(late);
+            judged = verdict.map_err(|(fault, detail)| unwanted(fault, detail));
+        }
         if let (Err(_), Some(http), false) = (&judged, &mut attempt.evidence.http, body.is_empty()) {
             let shown = attempt.conditions.secrets.strike_bytes(&body[..body.len().min(SEARCHED)]);
             http.body = Some(String::from_utf8_lossy(&shown[..shown.len().min(EXCERPT)]).into_owned());

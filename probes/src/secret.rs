@@ -18,6 +18,9 @@ const SHORTEST_SEARCHED: usize = 4;
 /// The beginning of a secret at the very end of a text is struck out from this length on: the text may have been cut.
 const SHORTEST_BEGINNING: usize = 3;
 
+/// The same of what encodings make of it, which is like any other number or word.
+const SHORTEST_ENCODED: usize = 8;
+
 /// A value that was marked as secret; it prints as `***`.
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct Secret(String);
@@ -71,10 +74,24 @@ pub fn mask_urls(text: &str) -> String {
     masked
 }
 
+/// One form of a secret.
+#[derive(Clone)]
+struct Needle {
+    text: String,
+    /// How much of its beginning at the end of a text is taken for it.
+    shortest: usize,
+}
+
+impl fmt::Debug for Needle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
 /// The secrets of one task, to be struck out of everything that a peer sends back.
 #[derive(Clone, Debug, Default)]
 pub struct Secrets {
-    needles: Vec<Secret>,
+    needles: Vec<Needle>,
 }
 
 impl Secrets {
@@ -85,15 +102,35 @@ impl Secrets {
             return;
         }
         let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        let base64 = BASE64_STANDARD_NO_PAD.encode(secret);
-        let for_urls = base64.replace('+', "-").replace('/', "_");
-        for form in [secret.to_ascii_lowercase(), base64.to_ascii_lowercase(), for_urls.to_ascii_lowercase(), hex] {
-            if !self.needles.iter().any(|known| known.expose() == form) {
-                self.needles.push(Secret(form));
+        let mut forms = vec![secret.to_ascii_lowercase(), hex];
+        for base64 in
+            [BASE64_STANDARD_NO_PAD.encode(secret)].into_iter().chain((0..3).filter_map(|at| base64(secret, at)))
+        {
+            forms.push(base64.replace('+', "-").replace('/', "_").to_ascii_lowercase());
+            forms.push(base64.to_ascii_lowercase());
+        }
+        for form in forms {
+            if !self.needles.iter().any(|known| known.text == form) {
+                let shortest = if form.eq_ignore_ascii_case(secret) { SHORTEST_BEGINNING } else { SHORTEST_ENCODED };
+                self.needles.push(Needle { text: form, shortest });
             }
         }
         // The longest first, so that no secret is left in part because another one is its beginning.
-        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.expose().len()));
+        self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.text.len()));
+    }
+
+    /// Adds a text from elsewhere; of a URL also the parts that are sent and shown alone.
+    pub fn add_text(&mut self, text: &str) {
+        const SHORTEST_SEGMENT: usize = 8;
+        self.add(text);
+        let Some(url) = url::Url::parse(text).ok().filter(url::Url::has_host) else { return };
+        let sent = &url[url::Position::BeforePath..url::Position::AfterQuery];
+        if sent.len() >= SHORTEST_SEGMENT {
+            self.add(sent);
+        }
+        let segments = url.path_segments().into_iter().flatten().filter(|segment| segment.len() >= SHORTEST_SEGMENT);
+        segments.for_each(|segment| self.add(segment));
+        url.query_pairs().for_each(|(_, value)| self.add(&value));
     }
 
     /// Adds a user name and password as they stand in a Basic authorization (RFC 7617).
@@ -149,7 +186,7 @@ impl Secrets {
         let mut ranges: Vec<Range<usize>> = Vec::new();
         for decode in Decoding::ALL {
             if let Some(view) = View::of(bytes, decode) {
-                self.needles.iter().for_each(|needle| view.find(needle.expose().as_bytes(), &mut ranges));
+                self.needles.iter().for_each(|needle| view.find(needle, &mut ranges));
             }
         }
         if ranges.is_empty() {
@@ -170,22 +207,36 @@ impl Secrets {
     }
 }
 
+/// What stands in the Base64 of a text for a secret that begins `at` octets behind a group of three, whatever stands
+/// around it; nothing where that is too little to be told from other text.
+fn base64(secret: &str, at: usize) -> Option<String> {
+    const SHORTEST: usize = 6;
+    let encoded = BASE64_STANDARD_NO_PAD.encode([&[0; 2][..at.min(2)], secret.as_bytes()].concat());
+    let (first, end) = ((at * 8).div_ceil(6), (at + secret.len()) * 8 / 6);
+    encoded.get(first..end).filter(|own| own.len() >= SHORTEST).map(str::to_owned)
+}
+
 /// How an echo may have been encoded.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Decoding {
     None,
     /// `%2F`, as in URLs.
     Percent,
+    /// `%252F`, as in URLs within URLs.
+    PercentTwice,
     /// The same with `+` for a space, as in forms.
     Form,
     /// `\"`, `\u0041`, as in JSON.
     Backslash,
     /// `&amp;`, `&#39;`, as in HTML.
     Entity,
+    /// `" "` between two pieces, as in TXT records.
+    Pieces,
 }
 
 impl Decoding {
-    const ALL: [Self; 5] = [Self::None, Self::Percent, Self::Form, Self::Backslash, Self::Entity];
+    const ALL: [Self; 7] =
+        [Self::None, Self::Percent, Self::PercentTwice, Self::Form, Self::Backslash, Self::Entity, Self::Pieces];
 }
 
 /// Bytes decoded, and where each of them came from.
@@ -206,10 +257,11 @@ impl View {
                     end: bytes.len(),
                 });
             }
-            Decoding::Percent => b'%',
+            Decoding::Percent | Decoding::PercentTwice => b'%',
             Decoding::Form => b'+',
             Decoding::Backslash => b'\\',
             Decoding::Entity => b'&',
+            Decoding::Pieces => b'"',
         };
         if !bytes.contains(&mark) {
             return None;
@@ -217,6 +269,10 @@ impl View {
         let mut view = Self { decoded: Vec::new(), origins: Vec::new(), end: bytes.len() };
         let mut at = 0;
         while at < bytes.len() {
+            if decoding == Decoding::Pieces && bytes[at..].starts_with(b"\" \"") {
+                at += 3;
+                continue;
+            }
             let (value, length) = decode(&bytes[at..], decoding);
             match value {
                 Ok(byte) => view.decoded.push(byte),
@@ -234,13 +290,15 @@ impl View {
     }
 
     /// Where a needle stands in the original, whole or cut off by the end.
-    fn find(&self, needle: &[u8], ranges: &mut Vec<Range<usize>>) {
+    fn find(&self, needle: &Needle, ranges: &mut Vec<Range<usize>>) {
+        let Needle { shortest, .. } = *needle;
+        let needle = needle.text.as_bytes();
         let origin = |at: usize| self.origins.get(at).copied().unwrap_or(self.end);
         for at in memchr::memmem::find_iter(&self.decoded, needle) {
             ranges.push(origin(at)..origin(at + needle.len()));
         }
         let longest = needle.len().min(self.decoded.len() + 1).saturating_sub(1);
-        let cut = (SHORTEST_BEGINNING..=longest).rev().find(|length| self.decoded.ends_with(&needle[..*length]));
+        let cut = (shortest..=longest).rev().find(|length| self.decoded.ends_with(&needle[..*length]));
         if let Some(length) = cut {
             ranges.push(origin(self.decoded.len() - length)..self.end);
         }
@@ -272,11 +330,24 @@ fn decode(bytes: &[u8], decoding: Decoding) -> (Result<u8, char>, usize) {
                 None => (Ok(b'%'), 1),
             }
         }
+        (Decoding::PercentTwice, [b'%', b'2', b'5', high, low, ..]) => {
+            match hex(&[*high, *low]).and_then(|byte| u8::try_from(byte).ok()) {
+                Some(byte) => (Ok(byte), 5),
+                None => (Ok(b'%'), 3),
+            }
+        }
         (Decoding::Form, [b'+', ..]) => (Ok(b' '), 1),
         (Decoding::Backslash, [b'\\', b'u', a, b, c, d, ..]) => match hex(&[*a, *b, *c, *d]).and_then(char::from_u32) {
             Some(letter) => (Err(letter), 6),
             None => (Ok(b'\\'), 1),
         },
+        // As zone files have them (RFC 1035 section 5.1).
+        (Decoding::Backslash, [b'\\', digits @ ..]) if decimal(digits).is_some() => {
+            (Ok(decimal(digits).unwrap_or(0)), 4)
+        }
+        (Decoding::Backslash, [b'\\', b'x', high, low, ..]) if hex(&[*high, *low]).is_some() => {
+            (Ok(hex(&[*high, *low]).and_then(|byte| u8::try_from(byte).ok()).unwrap_or(b'x')), 4)
+        }
         (Decoding::Backslash, [b'\\', escaped, ..]) => match escaped {
             b'n' => (Ok(b'\n'), 2),
             b'r' => (Ok(b'\r'), 2),
@@ -287,6 +358,12 @@ fn decode(bytes: &[u8], decoding: Decoding) -> (Result<u8, char>, usize) {
         (_, [byte, ..]) => (Ok(*byte), 1),
         (_, []) => (Ok(0), 1),
     }
+}
+
+/// Three decimal digits at the beginning that are an octet.
+fn decimal(digits: &[u8]) -> Option<u8> {
+    let digits = digits.get(..3).filter(|digits| digits.iter().all(u8::is_ascii_digit))?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// A character reference of HTML, of those that pages are escaped with, from behind its `&`.
@@ -331,6 +408,11 @@ mod tests {
             ("{\"p\":\"s3\\u0022cret w/rd\"}".to_owned(), "{\"p\":\"***\"}"),
             (BASE64_STANDARD_NO_PAD.encode("probe:s3\"cret w/rd"), "***"),
             ("S3\"CRET W/RD".to_owned(), "***"),
+            ("p=s3%2522cret%2520w%252Frd&q".to_owned(), "p=***&q"),
+            ("s3\\x22cret w/rd".to_owned(), "***"),
+            (format!("a {} b", BASE64_STANDARD_NO_PAD.encode("zs3\"cret w/rdzz")), "a en***Hp6 b"),
+            ("\"s3\\034cret\\032w/rd\"".to_owned(), "\"***\""),
+            ("a s3\"cret\" \" w/rd b".to_owned(), "a *** b"),
             ("<p>s3&quot;cret w/rd</p>".to_owned(), "<p>***</p>"),
             ("<p>s3&#34;cret w&#x2F;rd & more".to_owned(), "<p>*** & more"),
             ("cut off: s3%22cret%20w%2".to_owned(), "cut off: ***"),

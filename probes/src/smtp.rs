@@ -15,8 +15,10 @@ use std::sync::Arc;
 use crate::address::Endpoint;
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
-use crate::dialogue::{self, Command, Credentials, Dialogue, Encryption, Numbered, Reply, steps};
+use crate::dialogue::{self, Command, Credentials, Dialogue, Encryption, Grammar as _, Numbered, Reply, steps};
 use crate::fault::{self, Failure, Handshake, faults, named_by_parts};
+use crate::net::stream::show;
+use crate::net::transcript::excerpt;
 use crate::net::{Attempt, tls};
 use crate::phases::Phase;
 
@@ -122,9 +124,9 @@ impl Check for Smtp {
         }
         if let Some((from, to)) = envelope {
             talk.dialogue.enter(Phase::Transfer);
-            talk.propose(Step::Mail, &format!("MAIL FROM:{from}")).await?;
+            talk.propose(Step::Mail, &format!("MAIL FROM:{from}"), &[250]).await?;
             if let Some(to) = to {
-                talk.propose(Step::Recipient, &format!("RCPT TO:{to}")).await?;
+                talk.propose(Step::Recipient, &format!("RCPT TO:{to}"), &[250, 251]).await?;
             }
         }
         talk.dialogue.take_leave(talk.attempt, &Command::new("QUIT")).await;
@@ -202,27 +204,32 @@ impl Talk<'_, '_> {
         in_dialogue(self.dialogue.refused(self.attempt, step, reply))
     }
 
-    /// Asks for something that the server may refuse.
-    async fn propose(&mut self, step: Step, command: &str) -> Result<Reply> {
+    /// Asks for something that the server grants with one of these numbers, or may refuse.
+    async fn propose(&mut self, step: Step, command: &str, granted: &[u16]) -> Result<Reply> {
         let reply = self.ask(step, &Command::new(command)).await?;
-        if reply.is_done() { Ok(reply) } else { Err(self.refused(step, &reply)) }
+        if granted.contains(&reply.code) { Ok(reply) } else { Err(self.refused(step, &reply)) }
     }
 
     /// EHLO, and HELO to a server that does not know it; where HELO does not lead on either, the refusal of EHLO stands.
     async fn hello(&mut self) -> Result<Offers> {
         let name = self.dialogue.local_address().map_or_else(|| "[127.0.0.1]".to_owned(), literal);
         let reply = self.ask(Step::Ehlo, &Command::new(format!("EHLO {name}"))).await?;
-        if reply.is_done() {
+        if reply.code == 250 {
             return Ok(Offers::of(&reply));
         }
         let mut refusal = self.refused(Step::Ehlo, &reply);
         if reply.code == 421 {
             return Err(refusal);
         }
-        match self.propose(Step::Ehlo, &format!("HELO {name}")).await {
-            Ok(_) => Ok(Offers::default()),
-            Err(failure) => {
-                refusal.detail += &format!("; and to HELO: {}", failure.detail);
+        match self.ask(Step::Ehlo, &Command::new(format!("HELO {name}"))).await {
+            Ok(reply) if reply.code == 250 => Ok(Offers::default()),
+            Ok(reply) => {
+                let said = show(&self.attempt.conditions.secrets, excerpt(&Numbered::said(&reply)));
+                refusal.detail += &format!(", and the one to HELO {said}");
+                Err(refusal)
+            }
+            Err(_) => {
+                refusal.detail += ", and HELO was not answered";
                 Err(refusal)
             }
         }
@@ -232,7 +239,7 @@ impl Talk<'_, '_> {
         if !offers.has("STARTTLS") {
             return Err(short(Shortcoming::NoStartTls, "the server does not offer STARTTLS in its reply to EHLO"));
         }
-        self.propose(Step::StartTls, "STARTTLS").await?;
+        self.propose(Step::StartTls, "STARTTLS", &[220]).await?;
         self.encrypt(smtp).await.map_err(|failure| match failure.fault {
             Fault::Dialogue(dialogue::Fault::Net(fault::Fault::Handshake(Handshake::TimedOut))) => {
                 failure.map(|_| Fault::Shortcoming(Shortcoming::StartTlsTimedOut))

@@ -18,7 +18,7 @@ use crate::fault::{Addressing, Datagram, Failure, faults, named_by_parts};
 use crate::net::Attempt;
 use crate::net::stream::show;
 use crate::net::transcript::excerpt;
-use crate::net::udp::{Datagrams, LARGEST_DATAGRAM, Undelivered};
+use crate::net::udp::{Datagrams, LARGEST_DATAGRAM};
 use crate::phases::Phase;
 use crate::secret::Secrets;
 
@@ -138,7 +138,7 @@ async fn await_answer(attempt: &mut Attempt<'_>, socket: &Datagrams, wanted: &[u
                     return Ok(());
                 }
             }
-            Some(Err(undelivered)) => return heard.rest(attempt, socket, &mut buffer, wanted, undelivered),
+            Some(Err(undelivered)) => return Err(attempt.undelivered(undelivered).map(Fault::Datagram)),
         }
     }
     Err(heard.failure(attempt, wanted))
@@ -165,27 +165,6 @@ impl Heard {
         }
         self.count += 1;
         has
-    }
-
-    /// Looks at what had come when the kernel told of an ICMP message.
-    fn rest(
-        &mut self,
-        attempt: &mut Attempt<'_>,
-        socket: &Datagrams,
-        buffer: &mut [u8],
-        wanted: &[u8],
-        undelivered: Undelivered,
-    ) -> Result<(), Failure<Fault>> {
-        let failure = attempt.undelivered(undelivered).map(Fault::Datagram);
-        // A flood could go on for ever; what was there before it is at its beginning.
-        for _ in 0..MOST_NOTED {
-            let Some(length) = socket.receive_now(buffer) else { break };
-            attempt.add(Phase::Receive, Duration::ZERO);
-            if self.has(attempt, &buffer[..length], wanted) {
-                return Ok(());
-            }
-        }
-        Err(failure)
     }
 
     fn failure(&self, attempt: &Attempt<'_>, wanted: &[u8]) -> Failure<Fault> {

@@ -1,7 +1,7 @@
 //! The table `[task.http]`.
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, header};
 use probes::address::Endpoint;
 use probes::exchange::{self, Versions};
 use probes::http::{Credentials, Field, HeaderRule, Http, Proxy, Rules, TextRule};
@@ -22,7 +22,7 @@ const MOST_REDIRECTS: u64 = 50;
 /// How much of a body is searched.
 const DEFAULT_BODY_LIMIT: usize = 64 * 1024;
 /// A body limit above this would let one probe take the host's memory.
-const LARGEST_BODY_LIMIT: u64 = 1 << 30;
+const LARGEST_BODY_LIMIT: u64 = 32 << 20;
 const HEADER_HELP: &str = "a header name has letters, digits and hyphens, as in User-Agent";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
@@ -59,7 +59,7 @@ fn read_template(table: &Table<'_>, tls: std::sync::Arc<probes::net::tls::Client
     let (body, secret_body) = read_body(table);
     let limit = table.size("body_limit");
     if limit.is_some_and(|limit| limit > LARGEST_BODY_LIMIT) {
-        table.fail_at("body_limit", "body_limit is 1GiB at most");
+        table.fail_at("body_limit", "body_limit is 32MiB at most: what is searched is held in memory");
     }
     Http {
         // Every target puts its own here.
@@ -155,6 +155,12 @@ fn read_headers(table: &Table<'_>) -> Vec<Field> {
     for (name, item) in table.table("headers").map(Table::entries).unwrap_or_default() {
         let Some(Text { value, secret }) = item.text() else { continue };
         match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
+            (Ok(header::CONTENT_LENGTH | header::TRANSFER_ENCODING), Ok(_)) => {
+                item.fail_name(format!("`{name}` is the agent's to write"), "it counts the body that it sends");
+            }
+            (Ok(name), Ok(_)) if fields.iter().any(|field: &Field| field.name == name) => {
+                item.fail_name(format!("the header `{name}` stands twice, in different spellings"), "write it once");
+            }
             (Ok(name), Ok(mut value)) => {
                 let secret = secret || is_secret_name(name.as_str());
                 if secret && let Ok(text) = value.to_str() {
@@ -243,7 +249,7 @@ fn read_rules(table: &Table<'_>) -> Rules {
         text,
         regex: table.parsed("match_regex", regex),
         not_regex: table.parsed("not_match_regex", regex),
-        json: read_json(table),
+        json: read_json(table).into(),
         headers: read_header_rules(table, "match_header"),
         not_headers: read_header_rules(table, "not_match_header"),
         tls: table.boolean("require_tls"),
@@ -254,10 +260,35 @@ fn regex(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|error| no_regex(&error))
 }
 
+/// How often a path descends to any depth, and how often it begins at the root; texts in it do not count.
+fn descents_and_roots(path: &str) -> (usize, usize) {
+    let mut quote = None;
+    let mut escaped = false;
+    let mut outside = String::new();
+    for letter in path.chars() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if letter == '\\' => escaped = true,
+            Some(open) if letter == open => quote = None,
+            Some(_) => {}
+            None if matches!(letter, '"' | '\'') => quote = Some(letter),
+            None => outside.push(letter),
+        }
+    }
+    (outside.matches("..").count(), outside.matches('$').count())
+}
+
 fn read_json(table: &Table<'_>) -> Vec<(JsonPath, serde_json::Value)> {
+    const MOST_DESCENTS: usize = 2;
     let mut rules = Vec::new();
     for (path, item) in table.table("match_json").map(Table::entries).unwrap_or_default() {
+        let (descents, roots) = descents_and_roots(path);
         match JsonPath::parse(path) {
+            // The nodes that each of these leads to multiply, and a page can be made of nodes.
+            Ok(_) if descents > MOST_DESCENTS || roots > 1 => item.fail_name(
+                format!("`{path}` could take longer than any run"),
+                "a path has `..` twice at most, and no `$` in a filter",
+            ),
             Ok(path) => rules.extend(item.json().map(|value| (path, value))),
             Err(error) => {
                 item.fail_name(format!("`{path}` is no JSONPath: {error}"), "RFC 9535, as in \"$.status\"");

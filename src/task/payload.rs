@@ -9,7 +9,17 @@ pub(super) fn bytes(table: &Table<'_>, text_key: &'static str, hex_key: &'static
     if let (Some(_), Some(item)) = (&text, &hex) {
         item.fail(format!("`{text_key}` and `{hex_key}` say the same thing twice"));
     }
-    text.or_else(|| hex?.parsed(from_hex))
+    text.or_else(|| {
+        let hex = hex?;
+        let bytes = hex.parsed(from_hex)?;
+        // Hex from elsewhere is as secret as what it stands for.
+        if hex.text().is_some_and(|text| text.secret)
+            && let Ok(text) = std::str::from_utf8(&bytes)
+        {
+            hex.document().hide(text);
+        }
+        Some(bytes)
+    })
 }
 
 /// Hex pairs of either case, with white space between them.

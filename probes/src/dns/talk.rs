@@ -94,7 +94,7 @@ async fn await_datagram(attempt: &mut Attempt<'_>, socket: &Datagrams, query: &M
         };
         let received = match attempt.within_pause(pause, socket.receive(&mut buffer)).await {
             None => continue,
-            Some(Ok(length)) => message::read(&buffer[..length], query),
+            Some(Ok(length)) => message::read_datagram(&buffer[..length], query),
             Some(Err(undelivered)) => return Err(attempt.undelivered(undelivered).map(Fault::Datagram)),
         };
         match received {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Version, header};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf};
 
-use super::{Answer, Arriving, Broken, Driver, Fault, ROOM, Trouble, broken, name_error};
+use super::{Answer, Arriving, Broken, Driver, Fault, ROOM, Trouble, broken, name_error, unknown_transfer_coding};
 use crate::fault::{self, Failure, Receive};
 use crate::net::Attempt;
 use crate::net::stream::Tap;
@@ -37,12 +37,9 @@ impl Answer {
         decode: bool,
     ) -> Result<Vec<u8>, Failure<Fault>> {
         let codings = if decode { codings(&self.headers) } else { Ok(Vec::new()) };
-        let codings = match codings {
-            Ok(codings) => codings,
-            Err(failure) => {
-                self.clock.stop(attempt);
-                return Err(failure);
-            }
+        let codings = match (unknown_transfer_coding(&self.headers), codings) {
+            (true, _) => Err(broken(Broken::Malformed, "the Transfer-Encoding is not `chunked`")),
+            (false, codings) => codings,
         };
         let delimited_by_end = self.version != Version::HTTP_2
             && !self.headers.contains_key(header::CONTENT_LENGTH)
@@ -56,8 +53,11 @@ impl Answer {
             handed_over: 0,
             yielded: false,
         };
-        let read = attempt.within(read(&mut source, &codings, limit)).await;
+        let names = codings.as_ref().map(|codings| codings.iter().map(|coding| coding.name()).collect::<Vec<_>>());
+        let names = names.unwrap_or_default().join(", ");
+        let read = attempt.within(read(&mut source, codings, limit)).await;
         let result = match (read, source.broke.take()) {
+            (Some(Err(Unread::Unreadable(failure))), None) => Err(failure),
             (None, _) => Err(attempt.receive_failure(&self.tap, true).map(Fault::Net)),
             (Some(Ok(body)), _) => Ok(body),
             (Some(Err(_)), Some(error)) => {
@@ -67,9 +67,8 @@ impl Answer {
                 }
                 Err(failure)
             }
-            (Some(Err(error)), None) => {
-                let names: Vec<_> = codings.iter().map(|coding| coding.name()).collect();
-                Err(broken(Broken::BodyEncoding, format!("the body is no {}: {error}", names.join(", "))))
+            (Some(Err(Unread::Io(error))), None) => {
+                Err(broken(Broken::BodyEncoding, format!("the body is no {names}: {error}")))
             }
         };
         self.clock.stop(attempt);
@@ -82,10 +81,32 @@ impl Answer {
     }
 }
 
-async fn read(source: &mut Source, codings: &[Coding], limit: usize) -> io::Result<Vec<u8>> {
+/// Why a body could not be read.
+enum Unread {
+    /// The connection broke, or the body is not what its coding says.
+    Io(io::Error),
+    /// Its coding is none that the agent knows.
+    Unreadable(Failure<Fault>),
+}
+
+impl From<io::Error> for Unread {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+async fn read(
+    source: &mut Source,
+    codings: Result<Vec<Coding>, Failure<Fault>>,
+    limit: usize,
+) -> Result<Vec<u8>, Unread> {
     let mut body = Vec::new();
     // A response without a body, to HEAD or with 204 and 304, may still name the coding it would have had.
-    if codings.is_empty() || source.fill_buf().await?.is_empty() {
+    if source.fill_buf().await?.is_empty() {
+        return Ok(body);
+    }
+    let codings = codings.map_err(Unread::Unreadable)?;
+    if codings.is_empty() {
         source.take(limit as u64).read_to_end(&mut body).await?;
         return Ok(body);
     }

@@ -12,11 +12,11 @@ pub(super) fn tell_request<B>(attempt: &Attempt<'_>, request: &Request<B>) {
         return;
     }
     let secrets = &attempt.conditions.secrets;
-    let (method, target) = (request.method(), secrets.strike(&request.uri().to_string()));
+    let (method, target) = (secrets.strike(request.method().as_str()), secrets.strike(&request.uri().to_string()));
     tracing::debug!(target: "conversation", "> {method} {target} HTTP/{}", version_name(request.version()));
     for (name, value) in request.headers() {
         let value = if value.is_sensitive() { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()) };
-        tracing::debug!(target: "conversation", "> {name}: {}", secrets.strike(&value));
+        tracing::debug!(target: "conversation", "> {}: {}", secrets.strike(name.as_str()), secrets.strike(&value));
     }
 }
 
@@ -29,6 +29,7 @@ pub(super) fn tell_response(attempt: &Attempt<'_>, answer: &Answer) {
     for (name, value) in &answer.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
         let value = mask_urls(&attempt.conditions.secrets.strike(&value));
+        let name = attempt.conditions.secrets.strike(name.as_str());
         tracing::debug!(target: "conversation", "< {name}: {value}");
     }
 }

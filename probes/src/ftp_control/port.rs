@@ -4,8 +4,8 @@
 
 /// The port in the text of a 227 reply: of the first six numbers with commas between them, wherever they stand.
 pub(super) fn of_pasv(text: &[u8]) -> Option<u16> {
-    let begins =
-        (0..text.len()).filter(|at| text[*at].is_ascii_digit() && (*at == 0 || !text[at - 1].is_ascii_digit()));
+    let begins = (0..text.len())
+        .filter(|at| text[*at].is_ascii_digit() && (*at == 0 || !b"0123456789-,.".contains(&text[at - 1])));
     let six = begins.map(|at| &text[at..]).find_map(six_numbers)?;
     let octets: Vec<u8> = six.iter().map(|number| u8::try_from(*number).ok()).collect::<Option<_>>()?;
     let port = u16::from_be_bytes([octets[4], octets[5]]);
@@ -22,7 +22,8 @@ fn six_numbers(text: &[u8]) -> Option<[u32; 6]> {
         }
         (*number, rest) = number_at(rest)?;
     }
-    Some(numbers)
+    // A seventh one makes the others doubtful.
+    (!rest.trim_ascii_start().starts_with(b",")).then_some(numbers)
 }
 
 /// The port in the text of a 229 reply: between the last two of four equal delimiters.

@@ -36,6 +36,10 @@ pub(super) fn location(hop: &Hop, answer: &Answer, secrets: &Secrets) -> Result<
     }
     // Struck out before it is cut, so that no secret is left in part.
     let shown: String = secrets.strike(text).chars().take(EXCERPT).collect();
+    // URL parsers mend `http:///x`, which names no host, to one named `x`.
+    if text.split_once("://").is_some_and(|(scheme, rest)| is_http(scheme.trim()) && rest.starts_with(['/', '\\'])) {
+        return Err(unusable(format!("with the Location `{shown}`, which names no host")));
+    }
     let mut url = hop.url.join(text).map_err(|error| unusable(format!("with the Location `{shown}`: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(unusable(format!("with the Location `{shown}`, which is no http or https URL")));
@@ -49,6 +53,10 @@ pub(super) fn location(hop: &Hop, answer: &Answer, secrets: &Secrets) -> Result<
         cleared.map_err(|()| unusable("with credentials in the Location".to_owned()))?;
     }
     Ok(url)
+}
+
+fn is_http(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
 /// A Location with a secret of the task in it becomes a URL in which the secret may look different (normalised, in lower

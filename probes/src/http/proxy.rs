@@ -17,7 +17,7 @@ use crate::phases::Phase;
 use crate::secret::Secret;
 
 /// A proxy's answer to CONNECT may be this long.
-const LARGEST_HEAD: usize = 64 * 1024;
+const LARGEST_HEAD: usize = 256 * 1024;
 
 /// How many interim responses may come before it.
 const MOST_INTERIM: usize = 16;
@@ -128,9 +128,19 @@ async fn authority(attempt: &mut Attempt<'_>, target: &Endpoint) -> Result<Strin
     Ok(addresses.first().map_or_else(|| target.to_string(), SocketAddr::to_string))
 }
 
+/// Where an empty line ends the head, if one does; up to `known` it was looked for already. Lines may end with LF alone.
+fn end_of_head(head: &[u8], known: usize) -> Option<usize> {
+    const BEFORE: usize = 2;
+    let from = known.saturating_sub(BEFORE);
+    memchr::memchr_iter(b'\n', &head[from..]).map(|at| from + at + 1).find_map(|at| match &head[at..] {
+        [b'\n', ..] => Some(at + 1),
+        [b'\r', b'\n', ..] => Some(at + 2),
+        _ => None,
+    })
+}
+
 /// Reads exactly the head, so that nothing of the tunnel is lost: what lies behind it stays in the socket.
 async fn read_head(stream: &mut Stream) -> Result<Vec<u8>, Broke> {
-    const END: &[u8] = b"\r\n\r\n";
     let mut head = Vec::new();
     let mut ahead = [0; 2048];
     let tap = stream.tap();
@@ -138,8 +148,7 @@ async fn read_head(stream: &mut Stream) -> Result<Vec<u8>, Broke> {
         let seen = tap.peek(&mut ahead).await.map_err(|_| Broke::Io)?;
         let before = head.len();
         head.extend_from_slice(&ahead[..seen]);
-        let from = before.saturating_sub(END.len() - 1);
-        let end = memchr::memmem::find(&head[from..], END).map(|at| from + at + END.len());
+        let end = end_of_head(&head, before);
         let taken = end.unwrap_or(head.len()) - before;
         // Also at the end of the connection, so that the tap sees it.
         let mut now = vec![0; taken.max(1)];

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use regex::bytes::Regex;
 use serde_json::Value;
@@ -23,7 +25,7 @@ pub struct Rules {
     /// Must not match the body.
     pub not_regex: Option<Regex>,
     /// Values that the JSON of the body must have.
-    pub json: Vec<(JsonPath, Value)>,
+    pub json: Arc<[(JsonPath, Value)]>,
     /// Fields of which a value must match.
     pub headers: Vec<HeaderRule>,
     /// Fields of which no value may match.
@@ -120,6 +122,21 @@ impl Rules {
         self.judge_body(body)
     }
 
+    /// Holds the body against the rules on JSON, which may take their time: away from the thread that others run on.
+    pub(super) async fn judge_json(&self, body: Bytes) -> Verdict {
+        if self.json.is_empty() {
+            return Ok(());
+        }
+        let rules = self.json.clone();
+        match tokio::task::spawn_blocking(move || judge_json(&rules, &body)).await {
+            Ok(verdict) => verdict,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(error) => Err((Unwanted::Json, format!("the rules on JSON were not applied: {error}"))),
+            },
+        }
+    }
+
     fn judge_headers(&self, headers: &HeaderMap) -> Verdict {
         if let Some(rule) = self.headers.iter().find(|rule| !rule.matches(headers)) {
             let detail = if headers.contains_key(&rule.name) {
@@ -153,24 +170,21 @@ impl Rules {
         if let Some(regex) = self.not_regex.as_ref().filter(|regex| regex.is_match(body)) {
             return Err((Unwanted::Regex, format!("`{regex}` matches the body")));
         }
-        self.judge_json(body)
-    }
-
-    fn judge_json(&self, body: &[u8]) -> Verdict {
-        if self.json.is_empty() {
-            return Ok(());
-        }
-        let document: Value = serde_json::from_slice(body)
-            .map_err(|error| (Unwanted::Json, format!("the body is no JSON within the bytes read: {error}")))?;
-        for (path, wanted) in &self.json {
-            let found = path.query(&document).all();
-            if !found.iter().any(|value| same_value(value, wanted)) {
-                let found = found.first().map_or_else(|| "nothing".to_owned(), |value| excerpt(value));
-                return Err((Unwanted::Json, format!("{path} is {found}, the task expects {wanted}")));
-            }
-        }
         Ok(())
     }
+}
+
+fn judge_json(rules: &[(JsonPath, Value)], body: &[u8]) -> Verdict {
+    let document: Value = serde_json::from_slice(body)
+        .map_err(|error| (Unwanted::Json, format!("the body is no JSON within the bytes read: {error}")))?;
+    for (path, wanted) in rules {
+        let found = path.query(&document).all();
+        if !found.iter().any(|value| same_value(value, wanted)) {
+            let found = found.first().map_or_else(|| "nothing".to_owned(), |value| excerpt(value));
+            return Err((Unwanted::Json, format!("{path} is {found}, the task expects {wanted}")));
+        }
+    }
+    Ok(())
 }
 
 /// Numbers are equal by value, so that 1 in a task file matches 1.0 in an answer.
@@ -233,8 +247,8 @@ mod tests {
 
     #[test]
     fn json_values_are_compared_by_value() {
-        let rules =
-            |path: &str, value| Rules { json: vec![(JsonPath::parse(path).expect(path), value)], ..Rules::default() };
+        let rules = |path: &str, value: Value| vec![(JsonPath::parse(path).expect(path), value)];
+        let verdict = |rules: &[_], body: &str| judge_json(rules, body.as_bytes()).map_err(|(fault, _)| fault);
         let body = r#"{"status": "ok", "n": 1.0, "list": [{"id": 7}]}"#;
         assert_eq!(verdict(&rules("$.status", "ok".into()), body), Ok(()));
         assert_eq!(verdict(&rules("$.n", 1.into()), body), Ok(()));

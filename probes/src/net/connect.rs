@@ -144,10 +144,11 @@ pub(super) fn bind(socket: &Socket, host: &Host, address: SocketAddr, source_ip:
     }
 }
 
-/// The source address for a target: the task's, else the host's, if it is of the target's family.
+/// The source address for a target: the task's, whatever its family, since nothing may be sent from another one; else the
+/// host's, if it is of the target's family.
 pub(super) fn source(host: &Host, target: IpAddr, source_ip: Option<IpAddr>) -> Option<IpAddr> {
     let of_host = if target.is_ipv4() { host.source_ipv4.map(IpAddr::V4) } else { host.source_ipv6.map(IpAddr::V6) };
-    source_ip.filter(|source| source.is_ipv4() == target.is_ipv4()).or(of_host)
+    source_ip.or(of_host)
 }
 
 /// The fault behind an error of `connect()`.

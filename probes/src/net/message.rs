@@ -61,7 +61,16 @@ impl Foreign {
     }
 }
 
-/// Reads what a server sent in answer to `query`.
+/// Reads a datagram that came in answer to `query`. Anybody can send one: what has another id is no answer of the one who
+/// was asked, readable or not.
+pub(crate) fn read_datagram(bytes: &[u8], query: &Message) -> Received {
+    if bytes.first_chunk().is_some_and(|id| u16::from_be_bytes(*id) != query.metadata.id) {
+        return Received::Foreign(Foreign::Id);
+    }
+    read(bytes, query)
+}
+
+/// Reads what a server sent over its connection in answer to `query`.
 pub(crate) fn read(bytes: &[u8], query: &Message) -> Received {
     let message = match decode(bytes) {
         Ok(message) => message,
@@ -72,6 +81,9 @@ pub(crate) fn read(bytes: &[u8], query: &Message) -> Received {
     }
     if message.metadata.id != query.metadata.id {
         return Received::Foreign(Foreign::Id);
+    }
+    if message.metadata.op_code != OpCode::Query {
+        return Received::Foreign(Foreign::Question);
     }
     // Servers that could not read the question may leave it out of their refusal.
     let left_out = message.queries.is_empty() && message.metadata.response_code != ResponseCode::NoError;

@@ -123,6 +123,9 @@ impl FromStr for Server {
             "tls" => endpoint(853).map(Self::Tls),
             "https" => {
                 let mut url = url::Url::parse(text).map_err(|error| format!("`{text}`: {error}"))?;
+                if !url.username().is_empty() || url.password().is_some() {
+                    return Err("a name server takes no user name and password".to_owned());
+                }
                 if url.path() == "/" {
                     url.set_path("/dns-query");
                 }
@@ -235,11 +238,14 @@ impl Attempt<'_> {
 
     /// The same for a protocol that has no connections, whose faults are fewer.
     pub(crate) async fn addresses_of(&mut self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure<Addressing>> {
+        // Nobody is met yet on the way to this one.
+        self.remote = None;
         let addresses = match &endpoint.host {
             Host::Address(address) => vec![*address],
             Host::Name(name) => {
                 let begun = self.enter(Phase::Resolve);
-                tracing::debug!(target: "conversation", "* resolving {name}");
+                let shown = self.conditions.secrets.strike(name);
+                tracing::debug!(target: "conversation", "* resolving {shown}");
                 let result = self.look_up(name, self.deadline).await;
                 self.leave(Phase::Resolve, begun);
                 result?
@@ -285,7 +291,9 @@ impl Attempt<'_> {
             return fixed_addresses(name, fixed, settings.family);
         }
         let mut asked = evidence::Dns { name: name.to_owned(), ..evidence::Dns::default() };
-        let result = Lookup::new(self.host, settings, self.started, deadline).addresses(name, &mut asked).await;
+        let result = Lookup::new(self.host, settings, &self.conditions.secrets, self.started, deadline)
+            .addresses(name, &mut asked)
+            .await;
         if !asked.servers.is_empty() {
             self.evidence.dns = Some(asked);
         }

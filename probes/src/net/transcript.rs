@@ -29,7 +29,7 @@ impl Attempt<'_> {
     pub(crate) fn note(&mut self, sent: Option<&[u8]>, received: Option<&[u8]>) {
         let text = |bytes: &[u8]| {
             // Struck out before it is cut, so that no secret is left in part.
-            let struck = self.conditions.secrets.strike_bytes(bytes);
+            let struck = self.tainted.strike_bytes(&self.conditions.secrets.strike_bytes(bytes));
             String::from_utf8_lossy(excerpt(&struck)).into_owned()
         };
         let exchange = Exchange { sent: sent.map(text), received: received.map(text) };

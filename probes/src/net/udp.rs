@@ -6,6 +6,7 @@
 
 use std::io::{self, Read as _};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
@@ -25,7 +26,12 @@ pub(crate) const LARGEST_DATAGRAM: usize = 65_535;
 pub(crate) struct Datagrams {
     socket: UdpSocket,
     address: SocketAddr,
+    /// What ICMP said while datagrams were still there to be read, and how many of those come first.
+    news: Mutex<Option<(Undelivered, u32)>>,
 }
+
+/// A flood of datagrams hides an ICMP message no longer than this.
+const MOST_BEFORE_NEWS: u32 = 64;
 
 /// Why a datagram did not get through.
 #[derive(Debug)]
@@ -75,7 +81,7 @@ pub(super) fn open(
     opened.map_err(|error| failed(of_errno(&error), "cannot send to", &error))?;
     let socket = UdpSocket::from_std(socket.into())
         .map_err(|error| failed(Datagram::Socket, "cannot wait for answers of", &error))?;
-    Ok(Datagrams { socket, address })
+    Ok(Datagrams { socket, address, news: Mutex::default() })
 }
 
 impl Datagrams {
@@ -87,15 +93,30 @@ impl Datagrams {
 
     /// Waits for the next datagram, or for news of one that was sent: an ICMP message makes the socket neither readable
     /// nor writable.
+    ///
+    /// The kernel tells of an ICMP message before it hands over the datagrams that came first. Here they come in their
+    /// order, so that an answer that is there counts, however late it is read.
     pub(crate) async fn receive(&self, buffer: &mut [u8]) -> Result<usize, Undelivered> {
+        if let Some((undelivered, left)) = self.news().take() {
+            return self.read_before(undelivered, left, buffer);
+        }
         let interest = Interest::READABLE | Interest::ERROR;
         let received = self.socket.async_io(interest, || (&*SockRef::from(&self.socket)).read(buffer)).await;
-        received.map_err(|error| self.undelivered("no answer from", &error))
+        received.or_else(|error| self.read_before(self.undelivered("no answer from", &error), MOST_BEFORE_NEWS, buffer))
     }
 
-    /// A datagram that has come already.
-    pub(crate) fn receive_now(&self, buffer: &mut [u8]) -> Option<usize> {
-        (&*SockRef::from(&self.socket)).read(buffer).ok()
+    fn read_before(&self, undelivered: Undelivered, left: u32, buffer: &mut [u8]) -> Result<usize, Undelivered> {
+        match (&*SockRef::from(&self.socket)).read(buffer) {
+            Ok(length) if left > 0 => {
+                *self.news() = Some((undelivered, left - 1));
+                Ok(length)
+            }
+            Ok(_) | Err(_) => Err(undelivered),
+        }
+    }
+
+    fn news(&self) -> MutexGuard<'_, Option<(Undelivered, u32)>> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn undelivered(&self, doing: &str, error: &io::Error) -> Undelivered {

@@ -62,8 +62,11 @@ impl Talk<'_, '_> {
             Method::Login => {
                 let mut reply = self.ask(Step::Auth, &Command::new("AUTH LOGIN")).await?;
                 for word in [username.as_str(), password.expose()] {
-                    if reply.code == 334 {
-                        reply = self.answer(&BASE64_STANDARD.encode(word)).await?;
+                    match reply.code {
+                        334 => reply = self.answer(&BASE64_STANDARD.encode(word)).await?,
+                        // Nobody has proved anything yet.
+                        200..300 => return Err(self.malformed(&reply)),
+                        _ => break,
                     }
                 }
                 reply
@@ -74,9 +77,9 @@ impl Talk<'_, '_> {
             }
         };
         match verdict.code {
-            200..300 => Ok(()),
-            // Neither yes nor no: the server has lost its place.
-            100..200 | 300..400 => Err(self.malformed(&verdict)),
+            235 => Ok(()),
+            // Neither yes nor no: the server has lost its place (RFC 4954 section 6).
+            100..400 => Err(self.malformed(&verdict)),
             _ => Err(self.refused(Step::Auth, &verdict)),
         }
     }

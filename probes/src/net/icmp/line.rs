@@ -255,6 +255,7 @@ impl Line {
         let request = message::echo_of_request(&message[..filled.message], self.family);
         if let (Some(echo), Some((error, from)), Some(destination)) =
             (request, control::error(&control[..filled.control]), control::address(address.as_slice()))
+            && message::is_error(self.family, error.kind)
             && let Some((record, index)) = self.whose(echo)
         {
             record.refuse(index, destination, Refusal::new(self.family, error, from));

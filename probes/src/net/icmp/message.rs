@@ -21,6 +21,14 @@ pub(super) const WANTED_V4: [u8; 4] = [ECHO_REPLY_V4, UNREACHABLE_V4, TIME_EXCEE
 /// The same of ICMPv6: the errors are 1 to 4.
 pub(super) const WANTED_V6: [u8; 5] = [1, 2, 3, 4, ECHO_REPLY_V6];
 
+/// Whether a type is an error; redirects, and the source quench of old, say nothing of whether anybody is there.
+pub(super) fn is_error(family: Family, kind: u8) -> bool {
+    match family {
+        Family::V4 => matches!(kind, UNREACHABLE_V4 | TIME_EXCEEDED_V4 | PARAMETER_PROBLEM_V4),
+        Family::V6 => matches!(kind, 1..=4),
+    }
+}
+
 /// The version of IP.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Family {

@@ -30,6 +30,8 @@ pub(super) fn said(
     record_type: RecordType,
     seen: &mut Vec<Name>,
 ) -> Result<Said, Trouble> {
+    // The rcode is about the last name of the chain (RFC 6604): with one there are no addresses, whatever is there.
+    rcode_trouble(message)?;
     let mut current = name.clone();
     loop {
         let addresses: Vec<_> = message
@@ -56,8 +58,6 @@ pub(super) fn said(
         seen.push(next.clone());
         current = next;
     }
-    // The rcode is about the last name of the chain (RFC 6604).
-    rcode_trouble(message)?;
     let negative = message.authorities.iter().any(|record| record.record_type() == RecordType::SOA);
     if current.eq_ignore_root(name) || negative {
         return Err(Trouble::new(Resolve::Nodata, format!("NOERROR without an address ({record_type})")));

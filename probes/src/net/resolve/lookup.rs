@@ -18,6 +18,7 @@ use crate::evidence;
 use crate::fault::{Named as _, Resolve};
 use crate::net::message::question;
 use crate::net::{Host, before};
+use crate::secret::Secrets;
 
 /// How long the second family is waited for once the first has addresses (RFC 8305 section 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
@@ -33,6 +34,7 @@ pub(super) struct Lookup<'a> {
     interval: Duration,
     exchange: Exchange<'a>,
     deadline: Instant,
+    secrets: &'a Secrets,
     noted: Mutex<Noted>,
 }
 
@@ -43,15 +45,21 @@ struct Noted {
 }
 
 impl<'a> Lookup<'a> {
-    pub(super) fn new(host: &'a Host, settings: &'a Settings, started: SystemTime, deadline: Instant) -> Self {
+    pub(super) fn new(
+        host: &'a Host,
+        settings: &'a Settings,
+        secrets: &'a Secrets,
+        started: SystemTime,
+        deadline: Instant,
+    ) -> Self {
         let (servers, interval) = if settings.servers.is_empty() {
             let system = host.names();
             (system.servers.as_slice(), system.interval)
         } else {
             (settings.servers.as_slice(), DEFAULT_INTERVAL)
         };
-        let exchange = Exchange { host, settings, started, deadline };
-        Self { host, settings, servers, interval, exchange, deadline, noted: Mutex::default() }
+        let exchange = Exchange { host, settings, secrets, started, deadline };
+        Self { host, settings, servers, interval, exchange, deadline, secrets, noted: Mutex::default() }
     }
 
     /// The addresses of a name, in the order of the families asked for.
@@ -218,10 +226,11 @@ impl<'a> Lookup<'a> {
     }
 
     fn note(&self, index: usize, result: &str) {
-        let server = self.servers[index].to_string();
+        let server = self.secrets.strike(&self.servers[index].to_string());
+        let result = &self.secrets.strike(result);
         tracing::debug!(target: "conversation", "* name server {server}: {result}");
         let mut noted = self.noted();
-        let known = noted.servers.iter().any(|known| known.server == server && known.result == result);
+        let known = noted.servers.iter().any(|known| known.server == server && known.result == *result);
         if !known && noted.servers.len() < MOST_SERVERS_NOTED {
             noted.servers.push(evidence::NameServer { server, result: result.to_owned() });
         }

@@ -34,6 +34,7 @@ const LARGEST_MESSAGE: usize = 65_535;
 pub(super) struct Exchange<'a> {
     pub(super) host: &'a Host,
     pub(super) settings: &'a Settings,
+    pub(super) secrets: &'a Secrets,
     pub(super) started: SystemTime,
     pub(super) deadline: Instant,
 }
@@ -66,7 +67,7 @@ impl Exchange<'_> {
         let mut buffer = vec![0; LARGEST_DATAGRAM];
         loop {
             let length = socket.receive(&mut buffer).await.map_err(|undelivered| failed(undelivered.failure))?;
-            match message::read(&buffer[..length], query) {
+            match message::read_datagram(&buffer[..length], query) {
                 Received::Answer(message) => return Ok(message),
                 Received::Foreign(what) => {
                     let what = what.words();
@@ -125,7 +126,7 @@ impl Exchange<'_> {
             return Ok(*address);
         }
         let mut unused = evidence::Dns::default();
-        let lookup = Lookup::new(self.host, &plain, self.started, self.deadline);
+        let lookup = Lookup::new(self.host, &plain, self.secrets, self.started, self.deadline);
         let addresses = Box::pin(lookup.addresses(name, &mut unused))
             .await
             .map_err(|trouble| Trouble { detail: format!("name server {name}: {}", trouble.detail), ..trouble })?;
