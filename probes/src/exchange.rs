@@ -288,12 +288,13 @@ fn late(attempt: &mut Attempt<'_>, clock: &mut Clock, tap: &Tap) -> Failure<Faul
 /// The failure of a response whose status line is complete and none that a server may send here, whatever becomes of the
 /// head behind it.
 fn impossible_status(tap: &Tap) -> Option<Failure<Fault>> {
+    const SWITCHING: u16 = StatusCode::SWITCHING_PROTOCOLS.as_u16();
     let record = tap.application();
     let line = record.first_bytes.strip_prefix(b"HTTP/1.")?;
     let digits = std::str::from_utf8(line.get(2..5)?).ok()?;
     let ends = line.get(5).is_some_and(|byte| matches!(byte, b' ' | b'\r' | b'\n'));
-    let status = digits.parse::<u16>().ok().filter(|status| ends && (*status == 101 || *status >= 600))?;
-    let detail = if status == 101 { SWITCHED.to_owned() } else { format!("{status} is no HTTP status") };
+    let status = digits.parse::<u16>().ok().filter(|status| ends && (*status == SWITCHING || *status / 100 > 5))?;
+    let detail = if status == SWITCHING { SWITCHED.to_owned() } else { format!("{status} is no HTTP status") };
     Some(broken(Broken::Malformed, detail))
 }
 

@@ -155,7 +155,7 @@ fn read_headers(table: &Table<'_>) -> Vec<Field> {
     for (name, item) in table.table("headers").map(Table::entries).unwrap_or_default() {
         let Some(Text { value, secret }) = item.text() else { continue };
         match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
-            (Ok(header::CONTENT_LENGTH | header::TRANSFER_ENCODING), Ok(_)) => {
+            (Ok(header::CONTENT_LENGTH), Ok(_)) => {
                 item.fail_name(format!("`{name}` is the agent's to write"), "it counts the body that it sends");
             }
             (Ok(name), Ok(_)) if fields.iter().any(|field: &Field| field.name == name) => {

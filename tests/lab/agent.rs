@@ -121,9 +121,11 @@ fn command(call: &Call) -> Command {
     command
 }
 
-/// The high-water mark of a process's memory, from `/proc/PID/status`.
+/// The high-water mark of the agent's memory, from `/proc/PID/status`. Until it is the agent there, the process still has
+/// the memory of the one that started it.
 fn peak(status: &Path) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
+    text.lines().next().filter(|name| name.strip_prefix("Name:").is_some_and(|name| name.trim() == "agent"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kib| kib.div_ceil(1024))
 }
