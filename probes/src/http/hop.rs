@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http::{Method, header};
+use http::{HeaderMap, Method, header};
 use url::Url;
 
 use super::{EXCERPT, Fault, Unwanted, unwanted};
@@ -75,12 +75,28 @@ pub(super) fn same_origin(one: &Url, other: &Url) -> bool {
     one.origin() == other.origin()
 }
 
-/// Puts the head of a response into the evidence, in bounded form.
+/// Puts the head of a response into the evidence.
 pub(super) fn note_answer(attempt: &mut Attempt<'_>, answer: &Answer) {
+    let version = exchange::version_name(answer.version);
+    let http = describe(attempt, answer.status.as_u16(), version, &answer.headers);
+    if let Some(hop) = attempt.evidence.hops.last_mut() {
+        hop.status = Some(http.status);
+        hop.location = http.headers.get(header::LOCATION.as_str()).and_then(|values| values.first().cloned());
+    }
+    attempt.evidence.http = Some(http);
+}
+
+/// The head of a response as evidence, in bounded form.
+pub(super) fn describe(
+    attempt: &mut Attempt<'_>,
+    status: u16,
+    version: &'static str,
+    fields: &HeaderMap,
+) -> evidence::Http {
     const MOST_FIELDS: usize = 64;
     const LONGEST_VALUE: usize = 1024;
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (index, (name, value)) in answer.headers.iter().enumerate() {
+    for (index, (name, value)) in fields.iter().enumerate() {
         if index >= MOST_FIELDS || value.len() > LONGEST_VALUE {
             attempt.evidence.truncated = true;
         }
@@ -92,16 +108,7 @@ pub(super) fn note_answer(attempt: &mut Attempt<'_>, answer: &Answer) {
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_VALUE)]);
         headers.entry(name.to_string()).or_default().push(mask_urls(&text));
     }
-    if let Some(hop) = attempt.evidence.hops.last_mut() {
-        hop.status = Some(answer.status.as_u16());
-        hop.location = headers.get(header::LOCATION.as_str()).and_then(|values| values.first().cloned());
-    }
-    attempt.evidence.http = Some(evidence::Http {
-        status: answer.status.as_u16(),
-        version: exchange::version_name(answer.version),
-        headers,
-        body: None,
-    });
+    evidence::Http { status, version, headers, body: None }
 }
 
 /// Gives the hop that ends here its peer and its phases.

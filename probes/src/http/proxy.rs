@@ -5,9 +5,10 @@
 
 use std::net::SocketAddr;
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use super::hop::describe;
 use super::{Fault, Unwanted, unwanted};
 use crate::address::Endpoint;
 use crate::fault::Failure;
@@ -59,12 +60,15 @@ impl Proxy {
                 );
                 return Err(unwanted(Unwanted::ProxyMalformed, detail));
             }
-            Some(Ok(status)) => status,
+            Some(Ok(answered)) => answered,
         };
-        tracing::debug!(target: "conversation", "< {head} from the proxy {}", self.endpoint);
-        if !head.is_success() {
-            let detail = format!("the proxy {} refused the tunnel to {authority} with {head}", self.endpoint);
-            return Err(Failure { fault: Fault::ProxyStatus(head.as_u16()), detail, errno: None });
+        let (status, head) = head;
+        tracing::debug!(target: "conversation", "< {status} from the proxy {}", self.endpoint);
+        if !status.is_success() {
+            let (version, fields) = version_and_fields(&head);
+            attempt.evidence.http = Some(describe(attempt, status.as_u16(), version, &fields));
+            let detail = format!("the proxy {} refused the tunnel to {authority} with {status}", self.endpoint);
+            return Err(Failure { fault: Fault::ProxyStatus(status.as_u16()), detail, errno: None });
         }
         // What was said to the proxy is no part of the exchange with the target.
         match stream.into_wire() {
@@ -79,7 +83,8 @@ impl Proxy {
         failure
     }
 
-    async fn ask(&self, stream: &mut Stream, authority: &str) -> Result<StatusCode, Broke> {
+    /// Asks for the tunnel, and reads the head of the answer.
+    async fn ask(&self, stream: &mut Stream, authority: &str) -> Result<(StatusCode, Vec<u8>), Broke> {
         let mut request = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
         if let Some(authorization) = &self.authorization {
             request.push_str(&format!("Proxy-Authorization: {}\r\n", authorization.expose()));
@@ -92,7 +97,7 @@ impl Proxy {
             match status.map(|status| (status, status.as_u16() / 100)) {
                 // Interim responses come before the one that counts; 101 is none of them.
                 Some((status, 1)) if status != StatusCode::SWITCHING_PROTOCOLS => {}
-                Some((status, 2..=5)) => return Ok(status),
+                Some((status, 2..=5)) => return Ok((status, head)),
                 Some(_) | None => return Err(Broke::Malformed(head)),
             }
         }
@@ -109,6 +114,20 @@ fn parse(head: &[u8]) -> Result<Option<u16>, Broke> {
         Ok(httparse::Status::Partial) => Ok(None),
         Err(_) => Err(Broke::Malformed(head.to_vec())),
     }
+}
+
+/// The version and the fields of a head that is complete.
+fn version_and_fields(head: &[u8]) -> (&'static str, HeaderMap) {
+    let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+    let mut response = httparse::Response::new(&mut fields);
+    // It was parsed before, for its status.
+    let _ = response.parse(head);
+    let field = |field: &httparse::Header<'_>| {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(field.value).ok()?))
+    };
+    let version = if response.version == Some(0) { "1.0" } else { "1.1" };
+    (version, response.headers.iter().filter_map(field).collect())
 }
 
 /// Why there is no status of the proxy.

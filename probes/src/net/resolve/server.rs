@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use hickory_proto::op::Message;
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
@@ -149,7 +149,7 @@ impl Exchange<'_> {
             .map_err(|error| Trouble::new(Resolve::InvalidName, error.to_string()))?;
         let body = if http2 { over_http2(stream, request).await } else { over_http1(stream, request, url).await }?;
         match message::read(&body, query) {
-            Received::Answer(message) => Ok(message),
+            Received::Answer(message) => whole(message),
             Received::Foreign(what) => {
                 Err(Trouble::new(Resolve::Malformed, format!("the server answered with {}", what.words())))
             }
@@ -172,7 +172,7 @@ where
     loop {
         while let Some(message) = message::take_framed(&mut heard) {
             match message::read(&message, query) {
-                Received::Answer(message) => return Ok(message),
+                Received::Answer(message) => return whole(message),
                 Received::Foreign(_) => {}
                 Received::Garbled(why) => return Err(Trouble::new(Resolve::Malformed, why)),
             }
@@ -214,8 +214,10 @@ async fn finish(
             ));
         }
         let body = Limited::new(response.into_body(), LARGEST_MESSAGE).collect().await;
-        body.map(http_body_util::Collected::to_bytes)
-            .map_err(|error| Trouble::new(Resolve::ServerClosed, format!("the answer broke off: {error}")))
+        body.map(http_body_util::Collected::to_bytes).map_err(|error| {
+            let fault = if error.is::<LengthLimitError>() { Resolve::Malformed } else { Resolve::ServerClosed };
+            Trouble::new(fault, format!("the answer broke off: {error}"))
+        })
     };
     let mut answered = std::pin::pin!(answered);
     tokio::select! {
@@ -226,8 +228,17 @@ async fn finish(
     }
 }
 
+/// What is truncated where there is room for all of it says nothing of what is missing.
+fn whole(message: Box<Message>) -> Result<Box<Message>, Trouble> {
+    if message.metadata.truncation {
+        return Err(Trouble::new(Resolve::Malformed, "the name server truncated its answer over a stream"));
+    }
+    Ok(message)
+}
+
 fn broken(error: &hyper::Error) -> Trouble {
-    Trouble::new(Resolve::ServerClosed, format!("the exchange with the name server broke off: {error}"))
+    let fault = if error.is_parse() { Resolve::Malformed } else { Resolve::ServerClosed };
+    Trouble::new(fault, format!("the exchange with the name server broke off: {error}"))
 }
 
 fn datagram_trouble(address: SocketAddr, failure: &Failure<Datagram>) -> Trouble {
