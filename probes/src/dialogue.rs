@@ -252,6 +252,7 @@ impl<G: Grammar> Dialogue<G> {
         let first = tap.application().received == 0;
         // A refusal of the client certificate that TLS 1.3 delivers after the handshake is one of TLS.
         if first && let Some(failure) = attempt.client_certificate_failure(&tap) {
+            attempt.blame(Phase::Tls);
             return failure.map(Fault::Net);
         }
         let record = tap.application();

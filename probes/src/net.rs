@@ -133,6 +133,8 @@ pub struct Attempt<'a> {
     phases: Phases,
     hop_phases: Phases,
     current: Option<Phase>,
+    /// The phase that a failure belongs to which was met in a later one.
+    blamed: Option<Phase>,
 }
 
 impl<'a> Attempt<'a> {
@@ -157,6 +159,7 @@ impl<'a> Attempt<'a> {
             phases: Phases::default(),
             hop_phases: Phases::default(),
             current: None,
+            blamed: None,
         }
     }
 
@@ -186,9 +189,14 @@ impl<'a> Attempt<'a> {
         &self.phases
     }
 
-    /// The phase that was entered last.
-    pub(crate) const fn current(&self) -> Option<Phase> {
-        self.current
+    /// The phase that was entered last, unless an earlier one is to blame.
+    pub(crate) fn current(&self) -> Option<Phase> {
+        self.blamed.or(self.current)
+    }
+
+    /// Says that the run failed in a phase that seemed to be over.
+    pub(crate) const fn blame(&mut self, phase: Phase) {
+        self.blamed = Some(phase);
     }
 
     /// The phases of the hop that ends here; the next hop begins with none.

@@ -95,7 +95,11 @@ impl Talk {
         let tap = self.stream.tap();
         let mut rest = [0; 4096];
         while let Some(Ok(1..)) = attempt.within(self.stream.read(&mut rest)).await {}
-        let failure = attempt.client_certificate_failure(&tap).unwrap_or_else(|| tap.torn_failure());
+        let refused = attempt.client_certificate_failure(&tap);
+        if refused.is_some() {
+            attempt.blame(Phase::Tls);
+        }
+        let failure = refused.unwrap_or_else(|| tap.torn_failure());
         failure.map(Fault::Net)
     }
 
@@ -114,6 +118,9 @@ impl Talk {
             waited += LONGEST_PAUSE;
             if matches!(read, Some(Ok(0) | Err(_))) {
                 result = attempt.client_certificate_failure(&tap).map_or(Ok(()), Err);
+                if result.is_err() {
+                    attempt.blame(Phase::Tls);
+                }
                 break;
             }
         }
@@ -214,6 +221,8 @@ impl Talk {
         }
         // No byte of this step's answer.
         if self.heard.is_empty() && self.torn {
+            // The run failed where it still was.
+            attempt.add(Phase::Send, Duration::ZERO);
             return Err(self.torn_failure(attempt).await);
         }
         if self.heard.is_empty() {

@@ -109,6 +109,7 @@ impl Attempt<'_> {
     /// certificate that TLS 1.3 delivers after the handshake is one of TLS.
     pub(crate) fn receive_failure(&mut self, tap: &Tap, begun: bool) -> Failure {
         if !begun && let Some(failure) = self.client_certificate_failure(tap) {
+            self.blame(Phase::Tls);
             return failure;
         }
         let record = tap.application();
