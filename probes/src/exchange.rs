@@ -131,14 +131,7 @@ pub(crate) async fn send(
     versions: Versions,
     ask: Ask,
 ) -> Result<Answer, Failure<Fault>> {
-    let http2 = match versions {
-        Versions::Http1 => false,
-        Versions::Auto => stream.alpn() == Some(b"h2"),
-        Versions::Http2 if stream.is_tls() && stream.alpn() != Some(b"h2") => {
-            return Err(broken(Broken::NoHttp2, "the server did not agree on HTTP/2 in the TLS handshake"));
-        }
-        Versions::Http2 => true,
-    };
+    let http2 = speaks_http2(&stream, versions)?;
     let tap = stream.tap();
     tap.application().room = Some(ROOM);
     let stream = stream.asking_first();
@@ -150,14 +143,13 @@ pub(crate) async fn send(
 
     let (sender, mut driver) = match attempt.within(open(stream, http2)).await {
         Some(Ok(opened)) => opened,
-        Some(Err(error)) => {
-            let failure = name_error(attempt, &tap, &error, false);
+        unopened => {
+            let failure = match unopened.and_then(Result::err) {
+                Some(error) => name_error(attempt, &tap, &error, false),
+                None => tap.send_failure().map(Fault::Net),
+            };
             clock.stop(attempt);
             return Err(failure);
-        }
-        None => {
-            clock.stop(attempt);
-            return Err(tap.send_failure().map(Fault::Net));
         }
     };
     let seen = interim.clone();
@@ -185,27 +177,27 @@ pub(crate) async fn send(
         Some(Err(_)) | None => false,
     };
     clock.note_begun(&tap, begun);
-    let response = match head {
-        Some(Ok(Ok(response))) => response,
-        Some(Ok(Err(error))) => {
-            let failure = match torn_while_sending(&clock, &tap) {
-                Some(failure) => failure,
-                None => name_error(attempt, &tap, driver.reason().unwrap_or(&error), clock.answered.is_some()),
-            };
-            clock.stop(attempt);
-            return Err(failure);
-        }
-        Some(Err(objection)) => {
-            clock.stop(attempt);
-            return Err(broken(Broken::Malformed, objection));
-        }
-        None => {
-            let failure = late(attempt, &mut clock, &tap);
-            clock.stop(attempt);
-            return Err(failure);
-        }
+    let failure = match head {
+        Some(Ok(Ok(response))) => return accept(attempt, response, driver, clock, tap),
+        Some(Ok(Err(error))) => torn_while_sending(&clock, &tap)
+            .unwrap_or_else(|| name_error(attempt, &tap, driver.reason().unwrap_or(&error), clock.answered.is_some())),
+        Some(Err(objection)) => broken(Broken::Malformed, objection),
+        None => late(attempt, &mut clock, &tap),
     };
-    accept(attempt, response, driver, clock, tap)
+    clock.stop(attempt);
+    Err(failure)
+}
+
+/// Which of the two the connection is to speak.
+fn speaks_http2(stream: &Stream, versions: Versions) -> Result<bool, Failure<Fault>> {
+    match versions {
+        Versions::Http1 => Ok(false),
+        Versions::Auto => Ok(stream.alpn() == Some(b"h2")),
+        Versions::Http2 if stream.is_tls() && stream.alpn() != Some(b"h2") => {
+            Err(broken(Broken::NoHttp2, "the server did not agree on HTTP/2 in the TLS handshake"))
+        }
+        Versions::Http2 => Ok(true),
+    }
 }
 
 /// The heads that came before the final one.
