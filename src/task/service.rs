@@ -1,4 +1,4 @@
-//! What the protocols of dialogues have in common: a server with or without a URL around it, and TLS.
+//! Targets that are servers, with or without a URL around them, and when TLS begins with them.
 
 use probes::address::Endpoint;
 use probes::dialogue::Encryption;
@@ -88,6 +88,13 @@ pub(super) fn read_server(target: &Target<'_>, schemes: &Schemes, wanted: Option
     let (name, password) = user.map(|user| user.split_once(':').unwrap_or((user, ""))).unwrap_or_default();
     let login = Login::of_url(name, password);
     Some(Server { endpoint, encryption, login, shown, path: path.to_owned() })
+}
+
+/// Reads `host:port`, with or without the scheme around it, of a protocol that has no port of its own.
+pub(super) fn host_and_port(target: &Target<'_>, scheme: &str, help: &str) -> Option<Endpoint> {
+    let text = target.text.strip_prefix(scheme).unwrap_or(&target.text);
+    let text = text.strip_suffix('/').unwrap_or(text);
+    Endpoint::parse(text, None).map_err(|error| target.fail_with_help(format!("`{}`: {error}", target.text), help)).ok()
 }
 
 fn help(schemes: &Schemes) -> String {

@@ -1,13 +1,15 @@
 //! The table `[task.tcp]`.
 
-use probes::address::Endpoint;
 use probes::spec::Spec;
 use probes::tcp::{Step, Tcp};
 use regex::bytes::Regex;
 
 use super::payload::bytes;
+use super::service::host_and_port;
 use super::{Around, Specs, Target, no_regex, tls};
 use crate::reader::{Item, Table};
+
+const HELP: &str = "a TCP target is host:port, as in mail.example.com:25 or [2001:db8::7]:25";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let encryption = tls::read(around.tls.as_ref());
@@ -16,26 +18,11 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
         table.as_ref().map(|table| (table.boolean("tls").unwrap_or(false), read_steps(table))).unwrap_or_default();
     let Some(encryption) = encryption else { return Specs { probes: Vec::new(), trust: None } };
     let probe = |target: &Target<'_>| {
-        let endpoint = endpoint(target)?;
+        let endpoint = host_and_port(target, "tcp://", HELP)?;
         let tcp = Tcp { endpoint, encrypted, steps: steps.clone(), tls: encryption.client.clone() };
         Some((target.text.clone(), Spec::Tcp(tcp)))
     };
     Specs { probes: targets.iter().filter_map(probe).collect(), trust: encryption.trust }
-}
-
-fn endpoint(target: &Target<'_>) -> Option<Endpoint> {
-    let text = target.text.strip_prefix("tcp://").unwrap_or(&target.text);
-    let text = text.strip_suffix('/').unwrap_or(text);
-    match Endpoint::parse(text, None) {
-        Ok(endpoint) => Some(endpoint),
-        Err(error) => {
-            target.fail_with_help(
-                format!("`{}`: {error}", target.text),
-                "a TCP target is host:port, as in mail.example.com:25 or [2001:db8::7]:25",
-            );
-            None
-        }
-    }
 }
 
 fn read_steps(table: &Table<'_>) -> Vec<Step> {

@@ -1,4 +1,4 @@
-//! What the kernel says beside a message (`cmsg(3)`): when it came, and which ICMP error it stands for (`ip(7)`).
+//! What the kernel says beside a message (`cmsg(3)`): when it came or went, and which ICMP error it stands for (`ip(7)`).
 //!
 //! Read from plain bytes, so that a length that lies leads nowhere.
 
@@ -26,9 +26,9 @@ fn parts(control: &[u8]) -> impl Iterator<Item = (i32, i32, &[u8])> {
     })
 }
 
-/// When the kernel took the message in, by the wall clock.
+/// When the kernel took the message in, or gave it to the device, by the wall clock.
 pub(super) fn stamp(control: &[u8]) -> Option<SystemTime> {
-    let wanted = (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS);
+    let wanted = (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING);
     let (.., time) = parts(control).find(|(level, kind, _)| (*level, *kind) == wanted)?;
     let seconds = i64::from_ne_bytes(*time.first_chunk()?);
     let nanoseconds = i64::from_ne_bytes(*time.get(8..)?.first_chunk()?);
@@ -36,13 +36,22 @@ pub(super) fn stamp(control: &[u8]) -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(since)
 }
 
-/// The ICMP error that the kernel kept for this socket, and who sent it.
-pub(super) fn error(control: &[u8]) -> Option<(Error, IpAddr)> {
+/// Whether the message is a copy of one that was sent, kept for the sake of its stamp.
+pub(super) fn is_departure(control: &[u8]) -> bool {
+    extended(control).and_then(|data| data.get(4)) == Some(&libc::SO_EE_ORIGIN_TIMESTAMPING)
+}
+
+/// The kernel's `struct sock_extended_err`: errno, origin, type, code, padding, info, data; an address follows.
+fn extended(control: &[u8]) -> Option<&[u8]> {
     let of_v4 = (libc::IPPROTO_IP, libc::IP_RECVERR);
     let of_v6 = (libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
     let is_error = |level: i32, kind: i32| (level, kind) == of_v4 || (level, kind) == of_v6;
-    let (.., data) = parts(control).find(|(level, kind, _)| is_error(*level, *kind))?;
-    // `struct sock_extended_err`: errno, origin, type, code, padding, info, data; the offender's address follows.
+    parts(control).find(|(level, kind, _)| is_error(*level, *kind)).map(|(.., data)| data)
+}
+
+/// The ICMP error that the kernel kept for this socket, and who sent it.
+pub(super) fn error(control: &[u8]) -> Option<(Error, IpAddr)> {
+    let data = extended(control)?;
     let [origin, kind, code]: [u8; 3] = data.get(4..7)?.try_into().ok()?;
     let family = match origin {
         libc::SO_EE_ORIGIN_ICMP => Family::V4,
@@ -79,7 +88,7 @@ mod tests {
     fn stamps_and_errors_are_found_behind_other_parts() {
         let mut control = part(libc::IPPROTO_IP, libc::IP_TTL, &64_i32.to_ne_bytes());
         let time = [5_i64.to_ne_bytes(), 7_i64.to_ne_bytes()].concat();
-        control.extend(part(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, &time));
+        control.extend(part(libc::SOL_SOCKET, libc::SCM_TIMESTAMPING, &time));
         let mut extended = vec![113, 0, 0, 0, libc::SO_EE_ORIGIN_ICMP, 3, 4, 0];
         extended.extend(1400_u32.to_ne_bytes());
         extended.extend([0; 4]);
@@ -89,6 +98,11 @@ mod tests {
         assert_eq!(stamp(&control), SystemTime::UNIX_EPOCH.checked_add(Duration::new(5, 7)));
         let wanted = Error { kind: 3, code: 4, mtu: Some(1400) };
         assert_eq!(error(&control), Some((wanted, [192, 0, 2, 1].into())));
+        assert!(!is_departure(&control));
+        let sent =
+            part(libc::IPPROTO_IPV6, libc::IPV6_RECVERR, &[42, 0, 0, 0, libc::SO_EE_ORIGIN_TIMESTAMPING, 0, 0, 0]);
+        assert!(is_departure(&sent));
+        assert_eq!(error(&sent), None);
         for length in 0..control.len() {
             let _ = (stamp(&control[..length]), error(&control[..length]));
         }

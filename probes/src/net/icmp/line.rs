@@ -65,8 +65,7 @@ impl Drop for Reader {
 
 async fn read(line: Arc<Line>) {
     loop {
-        // Errors of an unprivileged socket make it ready too.
-        let Ok(mut ready) = line.socket.ready(Interest::READABLE | Interest::ERROR).await else { return };
+        let Ok(mut ready) = line.socket.ready(line.worth_waking()).await else { return };
         if line.take_in().all {
             ready.clear_ready();
         } else {
@@ -89,9 +88,16 @@ pub(super) struct Line {
     unread: AtomicUsize,
 }
 
+/// What stands in the error queue.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Entry {
+    Departure,
+    Error,
+}
+
 /// What was taken in at a stretch.
 pub(super) struct Taken {
-    /// How many entries of the error queue.
+    /// How many errors of requests.
     errors: usize,
     /// Whether that was all there was.
     all: bool,
@@ -101,6 +107,15 @@ pub(super) struct Taken {
 #[derive(Debug)]
 struct Inbox {
     message: Box<[u8]>,
+    kept: Kept,
+    control: [u8; control::ROOM],
+    address: [u8; ADDRESS_ROOM],
+}
+
+/// Room for what the kernel kept in the error queue: a request of ours, with an error or with the time it left at.
+#[derive(Debug)]
+struct Kept {
+    message: [u8; message::ENOUGH_OF_DEPARTED],
     control: [u8; control::ROOM],
     address: [u8; ADDRESS_ROOM],
 }
@@ -122,11 +137,25 @@ impl Line {
             table: Mutex::default(),
             inbox: Mutex::new(Inbox {
                 message: vec![0; usize::from(u16::MAX) + 1].into(),
+                kept: Kept {
+                    message: [0; message::ENOUGH_OF_DEPARTED],
+                    control: [0; control::ROOM],
+                    address: [0; ADDRESS_ROOM],
+                },
                 control: [0; control::ROOM],
                 address: [0; ADDRESS_ROOM],
             }),
             unread: AtomicUsize::new(0),
         })
+    }
+
+    /// What the reader has to be woken for: errors of an unprivileged socket too. When a request left need only be known
+    /// when its answer comes.
+    fn worth_waking(&self) -> Interest {
+        match self.access {
+            Access::Raw => Interest::READABLE,
+            Access::Own => Interest::READABLE | Interest::ERROR,
+        }
     }
 
     /// Sends the request of one index of a series, whose packet has its data behind room for a header. The sequence
@@ -148,8 +177,8 @@ impl Line {
         }
         message::write_request(packet, self.family, Echo { identifier: self.identifier, sequence });
         self.hand_over(record, index, nonce, packet, to).await?;
-        // Where the answers come at once, as on loopback, nobody else may get the time to take them in.
-        let cost = MESSAGE_COST + packet.len();
+        // The request itself stands in the error queue. Where the answers come at once, as on loopback, nobody else may get the time to take them in.
+        let cost = 2 * (MESSAGE_COST + packet.len());
         if self.unread.fetch_add(cost, Ordering::Relaxed) > MOST_UNREAD {
             self.take_in();
         }
@@ -203,21 +232,24 @@ impl Line {
     pub(super) fn take_in(&self) -> Taken {
         let inbox = &mut *held(&self.inbox);
         self.unread.store(0, Ordering::Relaxed);
-        let errors = match self.access {
-            Access::Raw => 0,
-            Access::Own => (0..STRETCH).take_while(|_| self.take_error(inbox)).count(),
-        };
+        let (mut entries, mut errors) = (0, 0);
+        while entries < STRETCH
+            && let Some(entry) = self.take_kept(&mut inbox.kept)
+        {
+            entries += 1;
+            errors += usize::from(entry == Entry::Error);
+        }
         let messages = (0..STRETCH).take_while(|_| self.take_message(inbox)).count();
-        Taken { errors, all: errors < STRETCH && messages < STRETCH }
+        Taken { errors, all: entries < STRETCH && messages < STRETCH }
     }
 
     /// Takes in one message; `false` if there is none.
     fn take_message(&self, inbox: &mut Inbox) -> bool {
-        let Inbox { message, control, address } = inbox;
+        let Inbox { message, kept, control, address } = inbox;
         match sys::receive(self.socket.get_ref(), message, control, address, libc::MSG_DONTWAIT) {
             Ok(filled) => {
                 if let Some(from) = control::address(address.as_slice()) {
-                    self.hear(&message[..filled.message], &control[..filled.control], from);
+                    self.hear(&message[..filled.message], &control[..filled.control], from, kept);
                 }
                 true
             }
@@ -226,7 +258,7 @@ impl Line {
         }
     }
 
-    fn hear(&self, message: &[u8], control: &[u8], from: IpAddr) {
+    fn hear(&self, message: &[u8], control: &[u8], from: IpAddr, kept: &mut Kept) {
         let heard = match (self.access, self.family) {
             (Access::Raw, Family::V4) => message::read_with_header(message),
             // The kernel has judged the checksum.
@@ -235,6 +267,10 @@ impl Line {
         match heard {
             Some(Heard::Reply { echo, data, sound }) => {
                 if let Some((record, index)) = self.whose(echo) {
+                    // Whoever is answered has left, so that its time stands in the queue by now.
+                    if record.lacks_departure(index) {
+                        while self.take_kept(kept).is_some() {}
+                    }
                     record.reply(index, from, data, sound, control::stamp(control));
                 }
             }
@@ -247,20 +283,35 @@ impl Line {
         }
     }
 
-    /// Takes in one error of an unprivileged socket: the message is the request as it was sent, the address where to.
-    fn take_error(&self, inbox: &mut Inbox) -> bool {
-        let Inbox { message, control, address } = inbox;
+    /// Takes in one entry of the error queue: when a request left, or an error of an unprivileged socket, of which the
+    /// message is the request as it was sent, and the address where to.
+    fn take_kept(&self, kept: &mut Kept) -> Option<Entry> {
+        let Kept { message, control, address } = kept;
         let flags = libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT;
-        let Ok(filled) = sys::receive(self.socket.get_ref(), message, control, address, flags) else { return false };
-        let request = message::echo_of_request(&message[..filled.message], self.family);
+        let Ok(filled) = sys::receive(self.socket.get_ref(), message, control, address, flags) else { return None };
+        let (message, control) = (&message[..filled.message], &control[..filled.control]);
+        if control::is_departure(control) {
+            self.note_departure(message, control);
+            return Some(Entry::Departure);
+        }
+        let request = message::echo_of_request(message, self.family);
         if let (Some(echo), Some((error, from)), Some(destination)) =
-            (request, control::error(&control[..filled.control]), control::address(address.as_slice()))
+            (request, control::error(control), control::address(address.as_slice()))
             && message::is_error(self.family, error.kind)
             && let Some((record, index)) = self.whose(echo)
         {
             record.refuse(index, destination, Refusal::new(self.family, error, from));
         }
-        true
+        Some(Entry::Error)
+    }
+
+    fn note_departure(&self, frame: &[u8], control: &[u8]) {
+        let echo = message::echo_of_departed(frame, self.family);
+        if let (Some(echo), Some(stamp)) = (echo, control::stamp(control))
+            && let Some((record, index)) = self.whose(echo)
+        {
+            record.depart(index, stamp);
+        }
     }
 
     /// Whose request a message answers.

@@ -16,6 +16,15 @@ const PARAMETER_PROBLEM_V4: u8 = 12;
 const ECHO_REQUEST_V6: u8 = 128;
 pub(super) const ECHO_REPLY_V6: u8 = 129;
 
+/// The numbers of the protocols inside IP.
+const ICMP_V4: u8 = 1;
+const ICMP_V6: u8 = 58;
+const IPV6_HEADER: usize = 40;
+/// Ethernet's with two VLAN tags has 22 bytes.
+const LONGEST_LINK_HEADER: usize = 32;
+/// How much of the copy of a packet says whose it is: up to the longest IPv4 header.
+pub(super) const ENOUGH_OF_DEPARTED: usize = LONGEST_LINK_HEADER + 60 + HEADER;
+
 /// The types that a socket has to hand over.
 pub(super) const WANTED_V4: [u8; 4] = [ECHO_REPLY_V4, UNREACHABLE_V4, TIME_EXCEEDED_V4, PARAMETER_PROBLEM_V4];
 /// The same of ICMPv6: the errors are 1 to 4.
@@ -140,6 +149,18 @@ pub(super) fn echo_of_request(message: &[u8], family: Family) -> Option<Echo> {
     if *message.first()? == request { echo(message) } else { None }
 }
 
+/// The same of the copy of a packet that was sent, which begins with the header of its link, if it has one.
+pub(super) fn echo_of_departed(frame: &[u8], family: Family) -> Option<Echo> {
+    (0..=LONGEST_LINK_HEADER).find_map(|at| {
+        let packet = frame.get(at..)?;
+        let message = match family {
+            Family::V4 => packet.get(header_length(packet)?..).filter(|_| packet[9] == ICMP_V4),
+            Family::V6 => packet.get(IPV6_HEADER..).filter(|_| packet[0] >> 4 == 6 && packet[6] == ICMP_V6),
+        };
+        echo_of_request(message?, family)
+    })
+}
+
 fn echo(message: &[u8]) -> Option<Echo> {
     let field = |at: usize| Some(u16::from_be_bytes(message.get(at..at + 2)?.try_into().ok()?));
     Some(Echo { identifier: field(4)?, sequence: field(6)? })
@@ -154,22 +175,20 @@ fn header_length(packet: &[u8]) -> Option<usize> {
 
 /// Destination and payload of a quoted IPv4 packet that carries ICMP.
 fn quoted_v4(packet: &[u8]) -> Option<(IpAddr, &[u8])> {
-    const ICMP: u8 = 1;
     let payload = packet.get(header_length(packet)?..)?;
     let offset = u16::from_be_bytes(packet[6..8].try_into().ok()?) & 0x1fff;
     let destination: [u8; 4] = packet[16..20].try_into().ok()?;
-    (packet[9] == ICMP && offset == 0).then_some((destination.into(), payload))
+    (packet[9] == ICMP_V4 && offset == 0).then_some((destination.into(), payload))
 }
 
 /// Destination and payload of a quoted IPv6 packet that carries ICMPv6, behind whatever headers it has.
 fn quoted_v6(packet: &[u8]) -> Option<(IpAddr, &[u8])> {
-    const ICMP: u8 = 58;
     const FRAGMENT: u8 = 44;
     const OTHERS: [u8; 3] = [0, 43, 60]; // hop-by-hop options, routing, destination options
-    let destination: [u8; 16] = packet.get(24..40)?.try_into().ok()?;
+    let destination: [u8; 16] = packet.get(24..IPV6_HEADER)?.try_into().ok()?;
     let mut next = packet[6];
-    let mut rest = &packet[40..];
-    while next != ICMP {
+    let mut rest = &packet[IPV6_HEADER..];
+    while next != ICMP_V6 {
         let length = match next {
             FRAGMENT => 8,
             _ if OTHERS.contains(&next) => (usize::from(*rest.get(1)?) + 1) * 8,
@@ -273,6 +292,21 @@ mod tests {
         ];
         for packet in rows {
             assert_eq!(read_with_header(&packet), None, "{packet:x?}");
+        }
+    }
+
+    #[test]
+    fn a_packet_that_left_is_known_behind_any_link_header() {
+        let mut v6 = vec![0; IPV6_HEADER];
+        v6[0] = 0x60;
+        v6[6] = ICMP_V6;
+        v6.extend(request(Family::V6));
+        for (packet, family) in [(in_v4(ICMP_V4, &request(Family::V4)), Family::V4), (v6, Family::V6)] {
+            for link in [0, 14, 22] {
+                let frame = [vec![0; link], packet.clone()].concat();
+                assert_eq!(echo_of_departed(&frame, family), Some(ECHO), "{link}");
+                assert_eq!(echo_of_departed(&frame[..frame.len() - 4], family), None, "{link}");
+            }
         }
     }
 

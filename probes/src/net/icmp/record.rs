@@ -60,6 +60,8 @@ pub(super) struct Request {
     nonce: u64,
     sent_at: SystemTime,
     sent: Instant,
+    /// Whether `sent_at` is the kernel's.
+    departed: bool,
     pub(super) fate: Fate,
 }
 
@@ -125,7 +127,25 @@ impl Record {
     pub(super) fn begin(&self, index: usize, nonce: u64) {
         let mut progress = held(&self.progress);
         progress.requests.truncate(index);
-        progress.requests.push(Request { nonce, sent: Instant::now(), sent_at: SystemTime::now(), fate: Fate::Open });
+        let (sent, sent_at) = (Instant::now(), SystemTime::now());
+        progress.requests.push(Request { nonce, sent, sent_at, departed: false, fate: Fate::Open });
+    }
+
+    /// Whether it is still to be learned when a request left.
+    pub(super) fn lacks_departure(&self, index: usize) -> bool {
+        held(&self.progress).requests.get(index).is_some_and(|request| !request.departed)
+    }
+
+    /// A request left through its device at this time of the kernel's, which is later than that of its handing over.
+    pub(super) fn depart(&self, index: usize, stamp: SystemTime) {
+        let mut progress = held(&self.progress);
+        let Some(request) = progress.requests.get_mut(index) else { return };
+        let later = stamp.duration_since(request.sent_at).ok();
+        // An earlier one is that of another request which had the number before, or of a clock that was set.
+        if later.is_some_and(|later| later <= request.sent.elapsed()) && !request.departed {
+            request.sent_at = stamp;
+            request.departed = true;
+        }
     }
 
     /// Whether a request may still be answered.
@@ -180,8 +200,8 @@ impl Record {
 }
 
 impl Request {
-    /// From right before it was sent to when the kernel took the answer in. Both are times of the wall clock, so that
-    /// the steady clock says whether somebody set it in between.
+    /// From when the kernel sent it to when it took the answer in. Both are times of the wall clock, so that the steady
+    /// clock says whether somebody set it in between.
     fn time_until(&self, stamp: Option<SystemTime>) -> Duration {
         let most = self.sent.elapsed();
         let time = stamp.and_then(|stamp| stamp.duration_since(self.sent_at).ok());
@@ -259,6 +279,24 @@ mod tests {
             record.reply(0, TARGET, &data, true, stamp);
             assert!(matches!(fate(&record), Fate::Answered(time) if time < Duration::from_secs(1)));
         }
+    }
+
+    #[test]
+    fn the_clock_starts_when_the_request_leaves() {
+        let data: Vec<u8> = data_of(7, 56).collect();
+        let record = sent(56);
+        assert!(record.lacks_departure(0) && !record.lacks_departure(1));
+        let sent_at = held(&record.progress).requests[0].sent_at;
+        std::thread::sleep(Duration::from_millis(5));
+        let after = |time: u64| sent_at + Duration::from_millis(time);
+        // Neither one of long ago nor one of the future is its own, nor is a second one.
+        record.depart(0, after(0) - Duration::from_millis(1));
+        record.depart(0, after(60_000));
+        record.depart(0, after(1));
+        record.depart(0, after(2));
+        assert!(!record.lacks_departure(0));
+        record.reply(0, TARGET, &data, true, Some(after(3)));
+        assert_eq!(fate(&record), Fate::Answered(Duration::from_millis(2)));
     }
 
     #[test]

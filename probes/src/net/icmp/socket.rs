@@ -42,6 +42,12 @@ pub(crate) enum NotOpen {
 /// Replies that wait to be read: as many as a burst of some thousand requests can bring at once.
 const RECEIVE_BUFFER: i32 = 4 * 1024 * 1024;
 
+/// When a request left through its device, and when an answer came in, by the kernel
+/// (`Documentation/networking/timestamping`).
+const STAMPS: i32 =
+    (libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_TX_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE)
+        .cast_signed();
+
 pub(super) fn open(settings: &Settings, identifier: u16) -> Result<(Socket, Access), NotOpen> {
     let (socket, access) = create(settings.family).map_err(NotOpen::Socket)?;
     tune(&socket, settings, access).map_err(NotOpen::Socket)?;
@@ -74,7 +80,7 @@ fn tune(socket: &Socket, settings: &Settings, access: Access) -> io::Result<()> 
         let _ = set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &size);
     }
     let set = |level, name, value: i32| set_option(socket, level, name, &value.to_ne_bytes());
-    set(libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+    set(libc::SOL_SOCKET, libc::SO_TIMESTAMPING, STAMPS)?;
     match settings.family {
         Family::V4 => {
             // "Probe" sets the bit and leaves it to the routers to say what is too big, every time anew.
