@@ -135,12 +135,7 @@ impl<G: Grammar> Dialogue<G> {
         command: &Command,
     ) -> Result<(), Failure<Fault<S>>> {
         if !self.reading.heard().is_empty() {
-            // Taken for the reply to what is said next, it would make the server agree to everything.
-            attempt.enter(self.phase);
-            attempt.note(None, Some(self.reading.heard()));
-            let came = show(&attempt.conditions.secrets, excerpt(self.reading.heard()));
-            let detail = format!("{} came before the question: {came}", step.what());
-            return Err(Failure::new(Fault::At(step, Cause::Malformed), detail));
+            return Err(self.came_early(attempt, step).await);
         }
         attempt.note(Some(command.shown().as_bytes()), None);
         let begun = attempt.enter(self.phase);
@@ -156,6 +151,27 @@ impl<G: Grammar> Dialogue<G> {
             Some(Ok(())) => Ok(()),
             Some(Err(_)) | None => Err(self.broken_off(attempt, step)),
         }
+    }
+
+    /// The failure of what was heard before the question. Taken for the reply to it, it would make the server agree to
+    /// everything; but a server that goes away says so unasked (RFC 959, RFC 5321 section 3.8).
+    async fn came_early<S: Step>(&mut self, attempt: &mut Attempt<'_>, step: S) -> Failure<Fault<S>> {
+        let begun = attempt.enter(self.phase);
+        while self.reading.state() == State::Incomplete && G::begins_farewell(self.reading.heard()) {
+            if !matches!(attempt.within(self.stream.read_buf(self.reading.room())).await, Some(Ok(1..))) {
+                break;
+            }
+        }
+        attempt.leave(self.phase, begun);
+        let farewell = self.reading.reply().filter(|reply| G::refusal(reply) == Cause::Unavailable).cloned();
+        attempt.note(None, Some(self.reading.heard()));
+        if let Some(reply) = farewell {
+            let said = show(&attempt.conditions.secrets, excerpt(&G::said(&reply)));
+            let detail = format!("the server shuts down before the question: {} would be {said}", step.what());
+            return Failure::new(Fault::At(step, Cause::Unavailable), detail);
+        }
+        let came = show(&attempt.conditions.secrets, excerpt(self.reading.heard()));
+        Failure::new(Fault::At(step, Cause::Malformed), format!("{} came before the question: {came}", step.what()))
     }
 
     /// Hears a reply: the greeting, or the next one to a command that has several.
@@ -201,6 +217,11 @@ impl<G: Grammar> Dialogue<G> {
         Failure::new(Fault::At(step, Cause::Malformed), detail)
     }
 
+    /// Whether no byte of the reply that is due came.
+    pub(crate) fn heard_nothing(&self) -> bool {
+        self.reading.heard().is_empty()
+    }
+
     /// Waits until the peer says no, or nothing more, while the agent is busy elsewhere; forever if it says yes. What it
     /// said is still there to be heard.
     pub(crate) async fn overhear_no(&mut self) {
@@ -215,8 +236,9 @@ impl<G: Grammar> Dialogue<G> {
     }
 
     /// Says a last command and waits a moment for its reply. The verdict stands already, so that nothing that happens
-    /// here counts, and the time belongs to no phase.
+    /// here counts: the time belongs to no phase, and not to the run.
     pub(crate) async fn take_leave(&mut self, attempt: &mut Attempt<'_>, command: &Command) {
+        attempt.stop_the_clock();
         attempt.note(Some(command.shown().as_bytes()), None);
         let most = LEAVE_TIME.min(attempt.time_left() / 2);
         let heard = attempt.within_pause(most, async {
@@ -256,13 +278,20 @@ impl<G: Grammar> Dialogue<G> {
             return failure.map(Fault::Net);
         }
         let record = tap.application();
-        let cause = match record.write_error {
+        let mut cause = match record.write_error {
             Some(_) => Cause::Broken,
             None => cause_of(record.receive_fault(!self.reading.heard().is_empty())),
         };
         let errno = record.errno().or(tap.wire().errno());
         drop(record);
+        let breakage = tap.tls_breakage(&attempt.conditions.secrets).filter(|_| cause == Cause::Broken);
+        if breakage.is_some() {
+            cause = Cause::TlsBroken;
+        }
         let mut detail = cause.words(step);
+        if let Some(breakage) = breakage {
+            detail += &format!(": {breakage}");
+        }
         if !self.reading.heard().is_empty() {
             attempt.note_answer(self.reading.heard());
             detail += &format!("; it begins with {}", show(&attempt.conditions.secrets, excerpt(self.reading.heard())));

@@ -95,7 +95,9 @@ async fn fetch(control: &mut Control, attempt: &mut Attempt<'_>, name: &str) -> 
     let count = control.receive(attempt, Step::Retr, &Command::new(format!("RETR {name}"))).await?;
     match size {
         Some(size) if count < size => {
-            let detail = format!("SIZE had said {size} bytes, and {count} came");
+            let size =
+                if size == u64::MAX { "more bytes than can be counted".to_owned() } else { format!("{size} bytes") };
+            let detail = format!("SIZE had said {size}, and {count} came");
             Err(Failure { fault: Fault::Data(Data::Short), detail, errno: None })
         }
         _ => Ok(()),

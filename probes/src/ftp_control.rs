@@ -11,8 +11,10 @@ mod port;
 use std::sync::Arc;
 
 use crate::address::Endpoint;
-use crate::dialogue::{Command, Dialogue, Numbered, Reply};
+use crate::dialogue::{Cause, Command, Dialogue, Grammar as _, Numbered, Reply, Step as _};
 use crate::fault::Failure;
+use crate::net::stream::show;
+use crate::net::transcript::excerpt;
 use crate::net::{Attempt, tls};
 use crate::phases::Phase;
 use crate::secret::Secret;
@@ -67,7 +69,7 @@ pub(crate) enum Type {
 /// What SIZE says of a name (RFC 3659 section 4).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Size {
-    /// It is a file, of so many bytes if the server's number can be read.
+    /// It is a file, of so many bytes if the server's number can be read; one over 64 bits is the largest there is.
     Of(Option<u64>),
     /// It is absent, no file, or SIZE is not known: the server does not say which.
     Unknown,
@@ -84,6 +86,17 @@ pub(crate) struct Control {
 /// A failure on the control connection.
 fn control(failure: Failure<crate::dialogue::Fault<Step>>) -> Failure<Fault> {
     failure.map(Fault::Control)
+}
+
+/// A failure to hear what a reply had announced.
+fn after(announcement: &str, step: Step, mut failure: Failure<Fault>) -> Failure<Fault> {
+    failure.detail = match failure.fault {
+        Fault::Control(crate::dialogue::Fault::At(_, Cause::Silence)) => {
+            format!("{} was announced with {announcement} and did not come in time", step.what())
+        }
+        _ => format!("{}, which was announced with {announcement}", failure.detail),
+    };
+    failure
 }
 
 /// A failure below the control connection.
@@ -183,8 +196,8 @@ impl Control {
         }
         let number = std::str::from_utf8(reply.last().trim_ascii()).ok();
         // `parse` takes a plus sign, and SIZE has none.
-        let number = number.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        Ok(Size::Of(number.and_then(|text| text.parse().ok())))
+        let number = number.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+        Ok(Size::Of(number.map(|text| text.parse().unwrap_or(u64::MAX))))
     }
 
     /// Takes leave. The run's verdict stands already, so that nothing that happens here counts.
@@ -229,7 +242,9 @@ impl Control {
             if !announces(&reply) {
                 break;
             }
-            reply = self.dialogue.hear(attempt, step).await.map_err(control)?;
+            let announcement = show(&attempt.conditions.secrets, excerpt(&Numbered::said(&reply)));
+            let next = self.dialogue.hear(attempt, step).await.map_err(control);
+            reply = next.map_err(|failure| after(&announcement, step, failure))?;
         }
         Ok(reply)
     }

@@ -129,6 +129,8 @@ pub struct Attempt<'a> {
     /// Whether the server asked for a client certificate.
     client_certificate: Option<Arc<tls::ClientCertificate>>,
     begun: Instant,
+    /// When the verdict stood, if the run went on after it.
+    ended: Option<Instant>,
     setup_deadline: Instant,
     phases: Phases,
     hop_phases: Phases,
@@ -155,6 +157,7 @@ impl<'a> Attempt<'a> {
             warnings: Vec::new(),
             client_certificate: None,
             begun,
+            ended: None,
             setup_deadline: deadline,
             phases: Phases::default(),
             hop_phases: Phases::default(),
@@ -163,9 +166,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// How long the run has taken.
+    /// How long the run has taken, or took to its verdict.
     pub(crate) fn elapsed(&self) -> Duration {
-        self.begun.elapsed()
+        self.ended.unwrap_or_else(Instant::now).duration_since(self.begun)
+    }
+
+    /// Says that the verdict stands: what still happens is no part of the run.
+    pub(crate) fn stop_the_clock(&mut self) {
+        self.ended.get_or_insert_with(Instant::now);
     }
 
     /// How long the run may still take.
@@ -266,4 +274,20 @@ impl<'a> Attempt<'a> {
 /// Runs `work` until `deadline`; `None` is the deadline.
 pub(crate) async fn before<T>(deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
     tokio::time::timeout_at(deadline.into(), work).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_the_verdict_is_not_timed() {
+        let (host, conditions) = (Host::default(), Conditions::default());
+        let mut attempt = Attempt::new(&host, &conditions);
+        attempt.stop_the_clock();
+        let ended = attempt.ended;
+        let took = attempt.elapsed();
+        attempt.stop_the_clock();
+        assert_eq!((attempt.elapsed(), attempt.ended), (took, ended));
+    }
 }

@@ -2,7 +2,7 @@
 //! 1939, RFC 2595.
 //!
 //! The order of looking: the address policy, the name, the connection, implicit TLS, the greeting, STLS with its
-//! handshake, APOP or USER and PASS, STAT. QUIT ends a successful run, and what comes of it decides nothing.
+//! handshake, APOP (USER and PASS after it where APOP is not known), or USER and PASS, STAT. QUIT ends a successful run, and what comes of it decides nothing.
 
 mod table;
 
@@ -13,7 +13,7 @@ use md5::{Digest as _, Md5};
 use crate::address::Endpoint;
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
-use crate::dialogue::{self, Cause, Command, Credentials, Dialogue, Encryption, Status, StatusReply, steps};
+use crate::dialogue::{self, Command, Credentials, Dialogue, Encryption, Status, StatusReply, steps};
 use crate::fault::Failure;
 use crate::net::{Attempt, tls};
 use crate::phases::Phase;
@@ -103,22 +103,54 @@ impl Pop3 {
         credentials: &Credentials,
         greeting: &StatusReply,
     ) -> Result<()> {
-        let Credentials { username, password } = credentials;
         if let Some(stamp) = timestamp(&greeting.text) {
+            let Credentials { username, password } = credentials;
             let digest = apop(stamp, password.expose());
             // Whoever sees it can try passwords against it.
             attempt.tainted.add(&digest);
             let command = Command::secret(&format!("APOP {username}"), &digest);
-            let Err(refusal) = ask(dialogue, attempt, Step::Apop, &command).await else { return Ok(()) };
+            let reply = dialogue.ask(attempt, Step::Apop, &command).await?;
+            let Err(refusal) = led_on(dialogue, attempt, Step::Apop, reply.clone()) else { return Ok(()) };
             // Some servers greet so and know no APOP. The password may follow only where nobody listens.
-            if refusal.fault != Fault::At(Step::Apop, Cause::Refused) || self.encryption == Encryption::None {
+            if has_response_code(&reply.text) || self.encryption == Encryption::None {
                 return Err(refusal);
             }
+            let second = user_and_pass(dialogue, attempt, credentials).await;
+            return second.map_err(|failure| standing(dialogue, refusal, failure));
         }
-        ask(dialogue, attempt, Step::User, &Command::new(format!("USER {username}"))).await?;
-        ask(dialogue, attempt, Step::Pass, &Command::secret("PASS", password.expose())).await?;
-        Ok(())
+        user_and_pass(dialogue, attempt, credentials).await
     }
+}
+
+async fn user_and_pass(
+    dialogue: &mut Dialogue<Status>,
+    attempt: &mut Attempt<'_>,
+    credentials: &Credentials,
+) -> Result<()> {
+    let Credentials { username, password } = credentials;
+    ask(dialogue, attempt, Step::User, &Command::new(format!("USER {username}"))).await?;
+    ask(dialogue, attempt, Step::Pass, &Command::secret("PASS", password.expose())).await?;
+    Ok(())
+}
+
+/// The failure that stands where APOP was refused and what followed failed too: the refusal, if no answer came.
+fn standing(dialogue: &Dialogue<Status>, mut refusal: Failure<Fault>, second: Failure<Fault>) -> Failure<Fault> {
+    let word = match second.fault {
+        Fault::At(Step::User, cause) if cause.is_no_answer() => "USER",
+        Fault::At(Step::Pass, cause) if cause.is_no_answer() => "PASS",
+        _ => return second,
+    };
+    refusal.detail += &if dialogue.heard_nothing() {
+        format!(", and {word} was not answered")
+    } else {
+        format!(", and then {}", second.detail)
+    };
+    refusal
+}
+
+/// Whether a refusal says why (RFC 2449 section 8, RFC 3206): then another way to log in would meet the same.
+fn has_response_code(text: &[u8]) -> bool {
+    text.starts_with(b"[") && text.contains(&b']')
 }
 
 /// Says a command that the server may refuse.

@@ -15,7 +15,9 @@ use std::sync::Arc;
 use crate::address::Endpoint;
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
-use crate::dialogue::{self, Command, Credentials, Dialogue, Encryption, Grammar as _, Numbered, Reply, steps};
+use crate::dialogue::{
+    self, Command, Credentials, Dialogue, Encryption, Grammar as _, Numbered, Reply, Step as _, steps,
+};
 use crate::fault::{self, Failure, Handshake, faults, named_by_parts};
 use crate::net::stream::show;
 use crate::net::transcript::excerpt;
@@ -119,8 +121,9 @@ impl Check for Smtp {
             offers = talk.hello().await?;
         }
         if let Some(credentials) = &self.credentials {
+            let method = talk.choose(&offers)?;
             talk.dialogue.enter(Phase::Login);
-            talk.log_in(credentials, &offers).await?;
+            talk.log_in(method, credentials).await?;
         }
         if let Some((from, to)) = envelope {
             talk.dialogue.enter(Phase::Transfer);
@@ -163,23 +166,38 @@ impl Smtp {
 
 /// What a server said that it can do: the lines of its reply to EHLO.
 #[derive(Debug, Default)]
-struct Offers(Vec<String>);
+struct Offers {
+    lines: Vec<String>,
+    /// What it said to EHLO, where it knows HELO only and offers nothing.
+    refusal: Option<String>,
+}
 
 impl Offers {
     fn of(reply: &Reply) -> Self {
         // The first line is the server's name.
         let lines = reply.lines.iter().skip(1);
-        Self(lines.map(|line| String::from_utf8_lossy(line).to_ascii_uppercase()).collect())
+        let lines = lines.map(|line| String::from_utf8_lossy(line).to_ascii_uppercase()).collect();
+        Self { lines, refusal: None }
     }
 
     fn has(&self, keyword: &str) -> bool {
-        self.0.iter().any(|line| line.split_ascii_whitespace().next() == Some(keyword))
+        self.lines.iter().any(|line| line.split_ascii_whitespace().next() == Some(keyword))
+    }
+
+    /// That something is not on offer, and why.
+    fn lack(&self, keyword: &str) -> String {
+        match &self.refusal {
+            None => format!("the server offers no {keyword} in its reply to EHLO"),
+            Some(said) => {
+                format!("the server offers no {keyword}: EHLO was refused with {said}, and HELO offers nothing")
+            }
+        }
     }
 
     /// The words behind a keyword; old servers write `AUTH=` before the first one.
     fn words<'a>(&'a self, keyword: &'a str) -> impl Iterator<Item = &'a str> {
         let behind = move |line: &'a String| line.strip_prefix(keyword)?.strip_prefix([' ', '=', '\t']);
-        self.0.iter().filter_map(behind).flat_map(str::split_ascii_whitespace)
+        self.lines.iter().filter_map(behind).flat_map(str::split_ascii_whitespace)
     }
 }
 
@@ -210,34 +228,52 @@ impl Talk<'_, '_> {
         if granted.contains(&reply.code) { Ok(reply) } else { Err(self.refused(step, &reply)) }
     }
 
-    /// EHLO, and HELO to a server that does not know it; where HELO does not lead on either, the refusal of EHLO stands.
+    /// EHLO, and HELO to a server that refuses it; where HELO does not lead on either, the refusal of EHLO stands.
     async fn hello(&mut self) -> Result<Offers> {
         let name = self.dialogue.local_address().map_or_else(|| "[127.0.0.1]".to_owned(), literal);
         let reply = self.ask(Step::Ehlo, &Command::new(format!("EHLO {name}"))).await?;
-        if reply.code == 250 {
-            return Ok(Offers::of(&reply));
+        match reply.code {
+            250 => Ok(Offers::of(&reply)),
+            421 | ..400 => Err(self.refused(Step::Ehlo, &reply)),
+            _ => self.old_hello(&name, &reply).await,
         }
-        let mut refusal = self.refused(Step::Ehlo, &reply);
-        if reply.code == 421 {
-            return Err(refusal);
-        }
-        match self.ask(Step::Ehlo, &Command::new(format!("HELO {name}"))).await {
-            Ok(reply) if reply.code == 250 => Ok(Offers::default()),
+    }
+
+    async fn old_hello(&mut self, name: &str, refused: &Reply) -> Result<Offers> {
+        let mut refusal = self.refused(Step::Ehlo, refused);
+        let failure = match self.ask(Step::Ehlo, &Command::new(format!("HELO {name}"))).await {
+            Ok(reply) if reply.code == 250 => {
+                return Ok(Offers { lines: Vec::new(), refusal: Some(self.shown(refused)) });
+            }
+            Ok(reply) if reply.code == 421 => self.refused(Step::Ehlo, &reply),
             Ok(reply) => {
-                let said = show(&self.attempt.conditions.secrets, excerpt(&Numbered::said(&reply)));
-                refusal.detail += &format!(", and the one to HELO {said}");
+                refusal.detail += &format!(", and the one to HELO {}", self.shown(&reply));
+                return Err(refusal);
+            }
+            Err(failure) => failure,
+        };
+        let failure = of_helo(failure);
+        match failure.fault {
+            Fault::Dialogue(dialogue::Fault::At(_, cause)) if cause.is_no_answer() => {
+                refusal.detail += &if self.dialogue.heard_nothing() {
+                    ", and HELO was not answered".to_owned()
+                } else {
+                    format!(", and then {}", failure.detail)
+                };
                 Err(refusal)
             }
-            Err(_) => {
-                refusal.detail += ", and HELO was not answered";
-                Err(refusal)
-            }
+            _ => Err(failure),
         }
+    }
+
+    /// A reply in the server's words, fit to be shown.
+    fn shown(&self, reply: &Reply) -> String {
+        show(&self.attempt.conditions.secrets, excerpt(&Numbered::said(reply)))
     }
 
     async fn start_tls(mut self, smtp: &Smtp, offers: &Offers) -> Result<Self> {
         if !offers.has("STARTTLS") {
-            return Err(short(Shortcoming::NoStartTls, "the server does not offer STARTTLS in its reply to EHLO"));
+            return Err(short(Shortcoming::NoStartTls, offers.lack("STARTTLS")));
         }
         self.propose(Step::StartTls, "STARTTLS", &[220]).await?;
         self.encrypt(smtp).await.map_err(|failure| match failure.fault {
@@ -252,6 +288,12 @@ impl Talk<'_, '_> {
         let encrypted = self.dialogue.encrypt(self.attempt, &smtp.tls, &smtp.endpoint.host).await;
         Ok(Self { dialogue: encrypted.map_err(in_dialogue)?, attempt: self.attempt, encrypted: true })
     }
+}
+
+/// The failure of HELO, which shares its step with EHLO, in its own words.
+fn of_helo(mut failure: Failure<Fault>) -> Failure<Fault> {
+    failure.detail = failure.detail.replacen(Step::Ehlo.what(), "the reply to HELO", 1);
+    failure
 }
 
 /// How a client without a name of its own says who it is (RFC 5321 section 4.1.3).

@@ -15,8 +15,10 @@ pub enum Cause {
     Cut,
     /// The peer reset the connection.
     Reset,
-    /// The kernel or the TLS layer reported another error.
+    /// The kernel reported another error.
     Broken,
+    /// What came is no TLS, or an alert that ends it.
+    TlsBroken,
     /// What came is no reply.
     Malformed,
     /// The reply is 421: the server shuts the service or the connection down (RFC 959, RFC 5321).
@@ -29,8 +31,21 @@ pub enum Cause {
 
 impl Cause {
     /// What can happen at every step.
-    const ALWAYS: [Self; 7] =
-        [Self::Silence, Self::Incomplete, Self::Closed, Self::Cut, Self::Reset, Self::Broken, Self::Malformed];
+    const ALWAYS: [Self; 8] = [
+        Self::Silence,
+        Self::Incomplete,
+        Self::Closed,
+        Self::Cut,
+        Self::Reset,
+        Self::Broken,
+        Self::TlsBroken,
+        Self::Malformed,
+    ];
+
+    /// Whether the peer said nothing that could be judged: the connection ended, or the time did.
+    pub(crate) const fn is_no_answer(self) -> bool {
+        matches!(self, Self::Silence | Self::Incomplete | Self::Closed | Self::Cut | Self::Reset)
+    }
 
     /// What happened at this step, as the details of failures have it.
     pub(super) fn words(self, step: impl Step) -> String {
@@ -47,6 +62,7 @@ impl Cause {
             | Self::Closed
             | Self::Cut
             | Self::Reset
+            | Self::TlsBroken
             | Self::Malformed
             | Self::Unavailable
             | Self::NotLoggedIn
@@ -146,6 +162,7 @@ macro_rules! steps {
                     Cause::Cut => concat!($protocol, ".cut.", $name),
                     Cause::Reset => concat!($protocol, ".reset.", $name),
                     Cause::Broken => concat!($protocol, ".broken.", $name),
+                    Cause::TlsBroken => concat!($protocol, ".tls_broken.", $name),
                     Cause::Malformed => concat!($protocol, ".malformed.", $name),
                     Cause::Unavailable => concat!($protocol, ".unavailable.", $name),
                     Cause::NotLoggedIn => concat!($protocol, ".not_logged_in.", $name),
@@ -161,7 +178,8 @@ macro_rules! steps {
                     Cause::Closed => concat!("The peer ended the connection before ", $what, "."),
                     Cause::Cut => concat!("The peer ended the connection inside ", $what, "."),
                     Cause::Reset => concat!("The peer reset the connection before ", $what, " was complete."),
-                    Cause::Broken => concat!("The kernel or TLS reported an error before ", $what, " was complete."),
+                    Cause::Broken => concat!("The kernel reported an error before ", $what, " was complete."),
+                    Cause::TlsBroken => concat!("The peer broke TLS before ", $what, " was complete."),
                     Cause::Malformed => concat!("What came in the place of ", $what, " is no reply."),
                     Cause::Unavailable => concat!("The server shuts down: ", $what, " is 421."),
                     Cause::NotLoggedIn => concat!("The server wants a log-in, or another one: ", $what, " is 530."),

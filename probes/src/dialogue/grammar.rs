@@ -9,7 +9,7 @@ pub(crate) struct NotAReply;
 /// A way to write replies. A fresh clone reads each of them.
 pub(crate) trait Grammar: Clone {
     /// What lines become.
-    type Reply: std::fmt::Debug;
+    type Reply: Clone + std::fmt::Debug;
 
     /// Takes the next line, without its end; returns the reply with its last one.
     fn take(&mut self, line: &[u8]) -> Result<Option<Self::Reply>, NotAReply>;
@@ -25,6 +25,9 @@ pub(crate) trait Grammar: Clone {
 
     /// In which way it says no, if it does.
     fn refusal(reply: &Self::Reply) -> Cause;
+
+    /// Whether a reply that begins so can say that the server goes away.
+    fn begins_farewell(beginning: &[u8]) -> bool;
 }
 
 /// A number and the texts that came with it.
@@ -37,11 +40,6 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// Whether it says that all is done (2yz).
-    pub(crate) const fn is_done(&self) -> bool {
-        self.code / 100 == 2
-    }
-
     /// Whether it says that another one will follow (1yz).
     pub(crate) const fn is_preliminary(&self) -> bool {
         self.code / 100 == 1
@@ -68,7 +66,8 @@ impl Numbered {
         Self { every_line: true, code: None, lines: Vec::new() }
     }
 
-    /// RFC 959: after the first line anything may stand, until a line begins with the same number and a space.
+    /// RFC 959: after the first line anything may stand, until a line begins with the same number and a space, or is
+    /// the number alone.
     pub(crate) const fn ftp() -> Self {
         Self { every_line: false, code: None, lines: Vec::new() }
     }
@@ -93,10 +92,7 @@ impl Grammar for Numbered {
                 Ok(None)
             }
             (None, _) => Err(NotAReply),
-            (Some(first), Some((code, Some(b' '), text))) if code == first => Ok(Some(self.finish(code, text))),
-            (Some(first), Some((code, None, text))) if code == first && self.every_line => {
-                Ok(Some(self.finish(code, text)))
-            }
+            (Some(first), Some((code, None | Some(b' '), text))) if code == first => Ok(Some(self.finish(code, text))),
             (Some(first), Some((code, Some(b'-'), text))) if code == first && self.every_line => {
                 self.lines.push(text.to_vec());
                 Ok(None)
@@ -123,7 +119,7 @@ impl Grammar for Numbered {
     }
 
     fn said(reply: &Reply) -> Vec<u8> {
-        [reply.code.to_string().as_bytes(), reply.last()].join(&b' ')
+        joined(reply.code.to_string().as_bytes(), reply.last())
     }
 
     fn is_refusal(reply: &Reply) -> bool {
@@ -137,6 +133,15 @@ impl Grammar for Numbered {
             _ => Cause::Refused,
         }
     }
+
+    fn begins_farewell(beginning: &[u8]) -> bool {
+        beginning.iter().zip(b"421").all(|(byte, wanted)| byte == wanted)
+    }
+}
+
+/// A reply's mark and its text, with a space where both are.
+fn joined(mark: &[u8], text: &[u8]) -> Vec<u8> {
+    if text.is_empty() { mark.to_vec() } else { [mark, text].join(&b' ') }
 }
 
 /// The number of a line, what stands behind it, and the text after that.
@@ -182,7 +187,7 @@ impl Grammar for Status {
     }
 
     fn said(reply: &StatusReply) -> Vec<u8> {
-        [if reply.ok { &b"+OK"[..] } else { b"-ERR" }, &reply.text].join(&b' ')
+        joined(if reply.ok { b"+OK" } else { b"-ERR" }, &reply.text)
     }
 
     fn is_refusal(reply: &StatusReply) -> bool {
@@ -191,6 +196,11 @@ impl Grammar for Status {
 
     fn refusal(_: &StatusReply) -> Cause {
         Cause::Refused
+    }
+
+    /// POP3 has no such reply.
+    fn begins_farewell(_: &[u8]) -> bool {
+        false
     }
 }
 
@@ -236,12 +246,10 @@ mod tests {
 
     #[test]
     fn anything_stands_between_the_lines_of_ftp() {
-        let text = "230-a\n  230 b\n231 c\n230-d\n\n230\n230 e";
-        assert_eq!(
-            numbered(Numbered::ftp(), text),
-            Ok(Some(reply(230, &["a", "  230 b", "231 c", "230-d", "", "230", "e"])))
-        );
+        let text = "230-a\n  230 b\n231 c\n230-d\n\n230 e";
+        assert_eq!(numbered(Numbered::ftp(), text), Ok(Some(reply(230, &["a", "  230 b", "231 c", "230-d", "", "e"]))));
         assert_eq!(numbered(Numbered::ftp(), "230-a\n421 b"), Ok(None));
+        assert_eq!(numbered(Numbered::ftp(), "230-a\n230\nb"), Ok(Some(reply(230, &["a", ""]))));
     }
 
     #[test]

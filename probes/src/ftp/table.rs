@@ -22,6 +22,7 @@ pub(super) fn classify(fault: Fault) -> FtpCode {
             | Data::Reset
             | Data::Truncated
             | Data::Broken
+            | Data::TlsBroken
             | Data::Short => FtpCode::TransferFailed,
         },
     }
@@ -38,6 +39,7 @@ fn at(step: Step, cause: Cause) -> FtpCode {
             | Cause::Cut
             | Cause::Reset
             | Cause::Broken
+            | Cause::TlsBroken
             | Cause::Malformed => FtpCode::OtherFailure,
         },
         Step::Pbsz

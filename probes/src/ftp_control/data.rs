@@ -46,7 +46,8 @@ impl Control {
             return Err(broken_off(attempt, &data, error, count));
         }
         let last = self.hear_past(attempt, Step::Completion, Reply::is_preliminary).await?;
-        if !last.is_done() {
+        // Any other completion answers something else (RFC 959 section 5.4).
+        if !matches!(last.code, 226 | 250) {
             return Err(self.no_transfer(attempt, Step::Completion, &last));
         }
         match end {
@@ -152,15 +153,15 @@ fn broken_off(attempt: &mut Attempt<'_>, data: &Stream, error: &io::Error, count
         return failure.map(Fault::OnData);
     }
     let broken = Broken::of(error);
+    let breakage = data.tap().tls_breakage(&attempt.conditions.secrets);
     let (fault, what) = if broken.is_reset() {
         (Data::Reset, "the peer reset the data connection".to_owned())
     } else if is_truncation(error) {
         (Data::Truncated, "TLS ended without close_notify on the data connection".to_owned())
+    } else if let Some(breakage) = breakage {
+        (Data::TlsBroken, format!("TLS broke on the data connection ({breakage})"))
     } else {
-        (
-            Data::Broken,
-            format!("the data connection failed: {}", broken.tls.map_or(error.to_string(), |tls| tls.to_string())),
-        )
+        (Data::Broken, format!("the data connection failed: {error}"))
     };
     Failure::new(Fault::Data(fault), format!("{what} after {count} bytes")).with_errno(broken.errno)
 }

@@ -55,8 +55,10 @@ faults! {
         Reset = "ftp.data.reset", Target;
         /// TLS ended on the data connection without `close_notify`: data may be missing.
         Truncated = "ftp.data.truncated", Target;
-        /// The kernel or the TLS layer reported another error on the data connection.
+        /// The kernel reported another error on the data connection.
         Broken = "ftp.data.broken", Path;
+        /// The peer broke TLS on the data connection.
+        TlsBroken = "ftp.data.tls_broken", Target;
         /// Fewer bytes came than SIZE had said.
         Short = "ftp.data.short", Target;
     }

@@ -10,11 +10,10 @@ use md5::Md5;
 use super::{Fault, Offers, Result, Shortcoming, Step, Talk, in_dialogue, short};
 use crate::dialogue::{Command, Credentials, Reply};
 use crate::fault::Failure;
-use crate::phases::Phase;
 
 /// A way to prove who one is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Method {
+pub(super) enum Method {
     Plain,
     Login,
     CramMd5,
@@ -41,16 +40,19 @@ impl Method {
 }
 
 impl Talk<'_, '_> {
-    pub(super) async fn log_in(&mut self, credentials: &Credentials, offers: &Offers) -> Result<()> {
-        self.attempt.enter(Phase::Login);
-        let Some(method) = Method::choose(offers, self.encrypted) else {
+    /// The method to log in by.
+    pub(super) fn choose(&self, offers: &Offers) -> Result<Method> {
+        Method::choose(offers, self.encrypted).ok_or_else(|| {
             let offered: Vec<_> = offers.words("AUTH").collect();
             let detail = match offered.as_slice() {
-                [] => "the server offers no AUTH in its reply to EHLO".to_owned(),
+                [] => offers.lack("AUTH"),
                 _ => format!("the server offers AUTH {}, of which the agent speaks none", offered.join(" ")),
             };
-            return Err(short(Shortcoming::NoAuth, detail));
-        };
+            short(Shortcoming::NoAuth, detail)
+        })
+    }
+
+    pub(super) async fn log_in(&mut self, method: Method, credentials: &Credentials) -> Result<()> {
         let Credentials { username, password } = credentials;
         let verdict = match method {
             Method::Plain => {
@@ -127,7 +129,7 @@ mod tests {
 
     #[test]
     fn the_password_is_not_shown_where_that_can_be_helped() {
-        let offers = |line: &str| Offers(vec![line.to_owned()]);
+        let offers = |line: &str| Offers { lines: vec![line.to_owned()], refusal: None };
         let rows = [
             ("AUTH PLAIN LOGIN CRAM-MD5", true, Some(Method::Plain)),
             ("AUTH PLAIN LOGIN CRAM-MD5", false, Some(Method::CramMd5)),

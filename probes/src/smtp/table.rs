@@ -62,6 +62,7 @@ fn at(step: Step, cause: Cause) -> SmtpCode {
             | Cause::Cut
             | Cause::Reset
             | Cause::Broken
+            | Cause::TlsBroken
             | Cause::Malformed
             | Cause::Unavailable
             | Cause::NotLoggedIn
@@ -75,6 +76,7 @@ fn at(step: Step, cause: Cause) -> SmtpCode {
             | Cause::Cut
             | Cause::Reset
             | Cause::Broken
+            | Cause::TlsBroken
             | Cause::Malformed
             | Cause::Unavailable,
         )

@@ -14,6 +14,9 @@ use crate::secret::Secrets;
 /// How many of the first bytes received are kept to show what spoke.
 const FIRST_BYTES: usize = 64;
 
+/// How many of the last bytes received are kept: enough for the records of TLS that clear text may stand behind.
+const LAST_BYTES: usize = 1024;
+
 /// What one level of a connection carried.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
@@ -29,6 +32,8 @@ pub(crate) struct Record {
     pub(crate) last_read: Option<Instant>,
     /// The beginning of what was read.
     pub(crate) first_bytes: Vec<u8>,
+    /// The beginning of what was read last: where TLS breaks, that is what broke it.
+    pub(crate) last_bytes: Vec<u8>,
     /// Whether a write waits for the peer.
     pub(crate) write_pending: bool,
     /// Whether the peer ended the connection in order.
@@ -79,6 +84,8 @@ impl Record {
                 self.received += bytes.len() as u64;
                 let room = FIRST_BYTES.saturating_sub(self.first_bytes.len());
                 self.first_bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                self.last_bytes.clear();
+                self.last_bytes.extend_from_slice(&bytes[..bytes.len().min(LAST_BYTES)]);
             }
         }
     }
@@ -176,6 +183,20 @@ impl Tap {
         self.wire().write_error.as_ref().is_some_and(Broken::is_reset)
     }
 
+    /// Why TLS broke, with what came in clear text in its place; `None` if something else did.
+    pub(crate) fn tls_breakage(&self, secrets: &Secrets) -> Option<String> {
+        let Some(Broken { tls: Some(error), .. }) = self.application().read_error.clone() else { return None };
+        let wire = self.wire();
+        Some(match wire.last_bytes.as_slice() {
+            last if matches!(error, rustls::Error::InvalidMessage(_)) && is_text(behind_records(last)) => {
+                let text = behind_records(last);
+                let text = &text[..text.len().min(FIRST_BYTES)];
+                format!("{error}; the peer sent {} in clear text", show(secrets, text))
+            }
+            _ => error.to_string(),
+        })
+    }
+
     /// The failure of silence after bytes that never arrived: what the peer's TCP has not acknowledged was not sent
     /// yet, whatever the kernel took. `None` if the first `count` bytes of the wire were acknowledged.
     pub(crate) fn unacknowledged(&self, count: u64) -> Option<Failure> {
@@ -217,8 +238,45 @@ impl Tap {
     }
 }
 
+/// What stands behind whole TLS records.
+fn behind_records(mut bytes: &[u8]) -> &[u8] {
+    while let [20..=24, 3, _, high, low, rest @ ..] = bytes
+        && let Some(behind) = rest.get(usize::from(u16::from_be_bytes([*high, *low]))..)
+    {
+        bytes = behind;
+    }
+    bytes
+}
+
+/// Whether bytes begin like text that people read, as nothing encrypted does.
+fn is_text(bytes: &[u8]) -> bool {
+    const ENOUGH: usize = 8;
+    let begin = &bytes[..bytes.len().min(ENOUGH)];
+    !begin.is_empty() && begin.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t'))
+}
+
 /// The first bytes of something unexpected, fit to be shown: without secrets, printable ASCII as it is, the rest
 /// escaped.
 pub(crate) fn show(secrets: &Secrets, bytes: &[u8]) -> String {
     format!("\"{}\"", secrets.strike_bytes(bytes).escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clear_text_is_found_behind_records() {
+        let rows: [(&[u8], &[u8]); 4] = [
+            (b"500 OOPS", b"500 OOPS"),
+            (b"\x17\x03\x03\0\x02ab500 OOPS", b"500 OOPS"),
+            (b"\x17\x03\x03\0\x02ab\x15\x03\x03\0\x01a", b""),
+            (b"\x17\x03\x03\0\x09ab", b"\x17\x03\x03\0\x09ab"),
+        ];
+        for (bytes, behind) in rows {
+            assert_eq!(behind_records(bytes), behind);
+        }
+        assert!(is_text(b"500 OOPS: \xc3"));
+        assert!(!is_text(b"") && !is_text(b"\x17\x03\x03\0\x09ab"));
+    }
 }
