@@ -4,18 +4,20 @@
 //! takes is an unknown key. All mistakes of a file are collected, not only the first. Any text may stand elsewhere,
 //! as `{ env = "NAME" }` or `{ file = "path" }`; such a value is a secret.
 
+mod excerpt;
 mod item;
 mod problem;
 mod units;
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use probes::secret::Secrets;
+use excerpt::Values;
+use probes::secret::{Secrets, is_secret_name};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -44,7 +46,7 @@ impl Source {
                 Err(error) => {
                     let valid = error.utf8_error().valid_up_to();
                     let text = String::from_utf8_lossy(&error.into_bytes()).into_owned();
-                    Err(Self { name, folder, text }.problem(valid..valid + 1, "the file is not UTF-8 from here on"))
+                    Err(Self { name, folder, text }.broken(valid..valid + 1, "the file is not UTF-8 from here on"))
                 }
             },
             Err(error) => Err(Problem::of_file(name, &format!("the file cannot be read: {error}"))),
@@ -57,10 +59,10 @@ impl Source {
         Self { name: name.to_owned(), folder: PathBuf::new(), text }
     }
 
-    /// A mistake at a place of this text.
-    #[must_use]
-    pub fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
-        Problem::at(&self.name, &self.text, span, &message.into())
+    /// A mistake at a place of this text, which does not parse.
+    fn broken(&self, span: Range<usize>, message: &str) -> Problem {
+        let hide = |line: &Range<usize>| excerpt::hidden_in_broken(&self.text, line).into_iter().collect();
+        Problem::at(&self.name, &self.text, span, message, hide)
     }
 }
 
@@ -68,6 +70,7 @@ impl Source {
 #[derive(Debug)]
 pub struct Document {
     source: Source,
+    values: OnceCell<Values>,
     problems: RefCell<Vec<Problem>>,
     secrets: RefCell<Secrets>,
     /// All of them, for the mistakes that are shown.
@@ -78,16 +81,25 @@ impl Document {
     /// Starts with no mistakes.
     #[must_use]
     pub fn new(source: Source) -> Self {
-        Self { source, problems: RefCell::default(), secrets: RefCell::default(), hidden: RefCell::default() }
+        Self {
+            source,
+            values: OnceCell::new(),
+            problems: RefCell::default(),
+            secrets: RefCell::default(),
+            hidden: RefCell::default(),
+        }
     }
 
     /// Parses the text and hands its root table to `read`; the mistakes of syntax go with the others.
     pub fn read<T>(&self, read: impl FnOnce(Table<'_>) -> T) -> Option<T> {
         match DeTable::parse(&self.source.text) {
-            Ok(root) => Some(read(Table::new(self, root.get_ref(), root.span(), "the file".to_owned()))),
+            Ok(root) => {
+                self.values.get_or_init(|| Values::of(root.get_ref()));
+                Some(read(Table::new(self, root.get_ref(), root.span(), "the file".to_owned())))
+            }
             Err(error) => {
                 let end = self.source.text.len();
-                self.push(self.source.problem(error.span().unwrap_or(end..end), error.message()));
+                self.push(self.source.broken(error.span().unwrap_or(end..end), error.message()));
                 None
             }
         }
@@ -96,6 +108,25 @@ impl Document {
     /// Where the text came from.
     pub const fn source(&self) -> &Source {
         &self.source
+    }
+
+    /// A mistake at a place of the text.
+    #[must_use]
+    pub fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {
+        let Source { name, text, .. } = &self.source;
+        match self.values.get() {
+            Some(values) => Problem::at(name, text, span, &message.into(), |line| values.hidden(text, line)),
+            None => self.source.broken(span, &message.into()),
+        }
+    }
+
+    /// Says that the value of a key is no secret, unless the key sounds like one.
+    fn show(&self, item: &Item<'_>) {
+        if let Some(values) = self.values.get()
+            && !is_secret_name(item.name)
+        {
+            values.show(item.value, &item.span);
+        }
     }
 
     /// Adds a mistake.
@@ -168,14 +199,27 @@ impl<'d> Table<'d> {
         self.document
     }
 
+    /// The name for messages, as in `[task.http]`.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
     /// Whether it has no keys at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Takes a value. From now on the key is a known one.
+    /// Takes a value, which mistakes may show. From now on the key is a known one.
     pub fn take(&self, key: &'static str) -> Option<Item<'d>> {
+        let item = self.find(key)?;
+        self.document.show(&item);
+        Some(item)
+    }
+
+    /// Takes a value that mistakes may not show.
+    fn find(&self, key: &'static str) -> Option<Item<'d>> {
         self.known.borrow_mut().insert(key);
         let (name, value) = self.keys.get_key_value(key)?;
         Some(Item::new(self.document, name, value))
@@ -188,7 +232,7 @@ impl<'d> Table<'d> {
 
     /// A text that no output may show, however it is given.
     pub fn secret(&self, key: &'static str) -> Option<Text> {
-        let text = self.text(key)?;
+        let text = self.find(key)?.text()?;
         self.document.hide(&text.value);
         Some(Text { secret: true, ..text })
     }
@@ -261,7 +305,17 @@ impl<'d> Table<'d> {
     }
 
     /// Every key and value of a table with free keys.
-    pub fn entries(mut self) -> Vec<(&'d str, Item<'d>)> {
+    pub fn entries(self) -> Vec<(&'d str, Item<'d>)> {
+        let document = self.document;
+        let entries = self.secret_entries();
+        for (_, item) in &entries {
+            document.show(item);
+        }
+        entries
+    }
+
+    /// The same of one whose values mistakes may not show.
+    pub fn secret_entries(mut self) -> Vec<(&'d str, Item<'d>)> {
         self.open = true;
         let item = |(name, value): (&'d Spanned<_>, &'d Spanned<DeValue<'d>>)| {
             let item = Item::new(self.document, name, value);
@@ -272,7 +326,7 @@ impl<'d> Table<'d> {
 
     /// Adds a mistake about the value of a key.
     pub fn fail_at(&self, key: &'static str, message: impl Into<String>) {
-        match self.take(key) {
+        match self.find(key) {
             Some(item) => item.fail(message),
             None => self.fail(message),
         }
@@ -281,7 +335,7 @@ impl<'d> Table<'d> {
     /// Adds a mistake about the table as a whole.
     pub fn fail(&self, message: impl Into<String>) {
         let end = self.span.start + self.document.source.text[self.span.clone()].find('\n').unwrap_or(self.span.len());
-        self.document.push(self.document.source.problem(self.span.start..end, message));
+        self.document.push(self.document.problem(self.span.start..end, message));
     }
 }
 
@@ -295,7 +349,7 @@ impl Drop for Table<'_> {
         for (name, _) in self.keys {
             if !known.contains(&**name.get_ref()) {
                 let message = format!("`{}` is no key of {}", name.get_ref(), self.title);
-                let problem = self.document.source.problem(name.span(), message);
+                let problem = self.document.problem(name.span(), message);
                 let near = units::nearest(name.get_ref(), known.iter().copied());
                 let help = near.map_or_else(
                     || format!("the keys are {}", known.iter().copied().collect::<Vec<_>>().join(", ")),

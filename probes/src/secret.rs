@@ -65,17 +65,28 @@ pub fn mask_urls(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let end = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '\'' | '`');
     for word in text.split_inclusive(end) {
-        let password = word.rfind('@').and_then(|at| {
-            let begin = word[..at].find("://").map_or(0, |begin| begin + 3);
-            let colon = begin + word[begin..at].find(':')?;
-            Some((colon + 1, at))
-        });
-        match password {
-            Some((begin, at)) => masked.extend([&word[..begin], MASK, &word[at..]]),
-            None => masked.push_str(word),
-        }
+        masked.push_str(&mask_url(word));
     }
     masked
+}
+
+/// The same for a text that is one URL, whatever stands in its password.
+#[must_use]
+pub fn mask_url(text: &str) -> String {
+    match password_of_url(text) {
+        Some(password) => [&text[..password.start], MASK, &text[password.end..]].concat(),
+        None => text.to_owned(),
+    }
+}
+
+/// Where the password of a URL stands, broken ones included.
+#[must_use]
+pub fn password_of_url(text: &str) -> Option<Range<usize>> {
+    let at = text.rfind('@')?;
+    // A scheme has no colon in it: behind one, `://` is part of a password.
+    let begin = text[..at].find("://").filter(|end| !text[..*end].contains(':')).map_or(0, |end| end + 3);
+    let colon = begin + text[begin..at].find(':')?;
+    Some(colon + 1..at)
 }
 
 /// One form of a secret.
@@ -273,6 +284,7 @@ mod tests {
             ("`http://bob:p/w@[::1/`", "`http://bob:***@[::1/`"),
             ("tcp://u:pw@h:1 and ftp://a:b@c", "tcp://u:***@h:1 and ftp://a:***@c"),
             ("u:pw@h and //u:pw@h/", "u:***@h and //u:***@h/"),
+            ("u:p://w@h", "u:***@h"),
             ("http://host:80/path", "http://host:80/path"),
         ];
         for (text, masked) in rows {

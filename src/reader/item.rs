@@ -26,7 +26,7 @@ pub struct Item<'d> {
     pub(super) name: &'d str,
     name_span: Range<usize>,
     pub(super) value: &'d DeValue<'d>,
-    span: Range<usize>,
+    pub(super) span: Range<usize>,
 }
 
 impl<'d> Item<'d> {
@@ -40,13 +40,13 @@ impl<'d> Item<'d> {
 
     /// Adds a mistake about the key of this value, with what would be right.
     pub fn fail_name(&self, message: impl Into<String>, help: &str) {
-        self.document.push(self.document.source.problem(self.name_span.clone(), message).with_help(help.to_owned()));
+        self.document.push(self.document.problem(self.name_span.clone(), message).with_help(help.to_owned()));
     }
 
     /// A mistake about this value, for those who judge it later.
     #[must_use]
     pub fn problem(&self, message: impl Into<String>) -> Problem {
-        self.document.source.problem(self.span.clone(), message)
+        self.document.problem(self.span.clone(), message)
     }
 
     /// Adds a mistake about this value.
@@ -98,11 +98,18 @@ impl<'d> Item<'d> {
     fn elsewhere(&self) -> Option<String> {
         let table = self.table(format!("`{}`", self.name))?;
         let literal = |key| {
-            let item = table.take(key)?;
+            let item = table.find(key)?;
             let text = item.value.as_str().map(str::to_owned);
             text.map_or_else(|| item.wrong("a text"), Some).map(|text| (text, item))
         };
-        match (literal("env"), literal("file")) {
+        let (env, file) = (literal("env"), literal("file"));
+        // Where a secret is may be shown, unless somebody took the table for the secret.
+        if let (Some((_, item)), None) | (None, Some((_, item))) = (&env, &file)
+            && table.keys.len() == 1
+        {
+            self.document.show(item);
+        }
+        match (env, file) {
             (Some((name, item)), None) => match std::env::var(&name) {
                 Ok(value) => Some(value),
                 Err(std::env::VarError::NotPresent) => {

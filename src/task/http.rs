@@ -42,7 +42,7 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
         if login.password.is_some() && keys.username.is_none() {
             login.username.get_or_insert_default();
         }
-        let credentials = login.join(&keys, target, "http").map(|(username, password)| {
+        let credentials = login.join(&keys, target, &table).map(|(username, password)| {
             if username.contains(':') {
                 target.fail("a username with a colon cannot be sent (RFC 7617)");
             }
@@ -152,7 +152,7 @@ fn read_versions(text: &str) -> Result<Versions, String> {
 
 fn read_headers(table: &Table<'_>) -> Vec<Field> {
     let mut fields = Vec::new();
-    for (name, item) in table.table("headers").map(Table::entries).unwrap_or_default() {
+    for (name, item) in table.table("headers").map(Table::secret_entries).unwrap_or_default() {
         let Some(Text { value, secret }) = item.text() else { continue };
         match (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(&value)) {
             (Ok(header::CONTENT_LENGTH), Ok(_)) => {

@@ -2,7 +2,7 @@
 
 use probes::address::Endpoint;
 use probes::dialogue::Encryption;
-use probes::secret::MASK;
+use probes::secret::{MASK, mask_url};
 
 use super::Target;
 use super::login::Login;
@@ -14,6 +14,27 @@ pub(super) struct Schemes {
     pub(super) plain: (&'static str, u16),
     /// Begins with TLS.
     pub(super) tls: (&'static str, u16),
+    /// What ends host and port.
+    pub(super) ends: &'static [char],
+    /// What a target looks like.
+    pub(super) help: &'static str,
+}
+
+/// What ends host and port in most URLs.
+pub(super) const ENDS: &[char] = &['/', '?', '#'];
+
+/// A target as it is written.
+pub(super) struct Written {
+    /// Whether the scheme is the one that begins with TLS; none without a scheme.
+    pub(super) secure: Option<bool>,
+    /// `host` or `host:port`.
+    server: String,
+    /// Who the URL says logs in.
+    pub(super) login: Login,
+    /// The target without a password.
+    pub(super) shown: String,
+    /// What stands behind host and port.
+    pub(super) path: String,
 }
 
 /// A target that is a server.
@@ -26,68 +47,87 @@ pub(super) struct Server {
     pub(super) login: Login,
     /// The target without a password.
     pub(super) shown: String,
-    /// What stands behind host and port.
-    pub(super) path: String,
 }
 
-impl Server {
+const PASSWORD_HELP: &str = "in a URL a `/`, `?` or `#` of a password is written %2F, %3F or %23";
+
+impl Written {
+    /// Reads `scheme://user:password@host:port/path`, or the same without a scheme.
+    pub(super) fn read(target: &Target<'_>, schemes: &Schemes) -> Option<Self> {
+        let (scheme, rest) = match target.text.split_once("://") {
+            Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
+            _ => (None, target.text.as_str()),
+        };
+        let secure = match scheme.map(str::to_ascii_lowercase).as_deref() {
+            None => None,
+            Some(scheme) if scheme == schemes.plain.0 => Some(false),
+            Some(scheme) if scheme == schemes.tls.0 => Some(true),
+            Some(scheme) => {
+                let message = format!("the scheme `{scheme}` is neither {} nor {}", schemes.plain.0, schemes.tls.0);
+                target.fail_with_help(message, schemes.help);
+                return None;
+            }
+        };
+        let (authority, path) = rest.split_at(rest.find(schemes.ends).unwrap_or(rest.len()));
+        let (user, server) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        let shown = if password.is_empty() {
+            target.text.clone()
+        } else {
+            let scheme = scheme.map(|scheme| format!("{scheme}://")).unwrap_or_default();
+            format!("{scheme}{name}:{MASK}@{server}{path}")
+        };
+        let login = Login::of_url_for_lines(target, name, password);
+        if let Some(password) = &login.password {
+            target.item.document().hide(password.expose());
+        }
+        Some(Self { secure, server: server.to_owned(), login, shown, path: path.to_owned() })
+    }
+
+    /// Host and port.
+    pub(super) fn endpoint(&self, target: &Target<'_>, port: u16, schemes: &Schemes) -> Option<Endpoint> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            let help = if self.path.contains('@') { PASSWORD_HELP } else { schemes.help };
+            target.fail_with_help(format!("`{}`: {error}", mask_url(&target.text)), help);
+        };
+        Endpoint::parse(&self.server, Some(port)).map_err(|error| wrong(&error)).ok()
+    }
+
     /// Adds a mistake where something stands behind the server that the protocol has no use for.
-    pub(super) fn has_no_path(&self, target: &Target<'_>) {
-        if !matches!(self.path.as_str(), "" | "/") {
-            target.fail(&format!("nothing may stand behind the server, and `{}` does", self.path));
+    fn refuse_path(&self, target: &Target<'_>) {
+        match self.path.as_str() {
+            "" | "/" => {}
+            // It may be the rest of a password.
+            path if path.contains('@') => {
+                let message = format!("something stands behind the server in `{}`", mask_url(&target.text));
+                target.fail_with_help(message, PASSWORD_HELP);
+            }
+            path => target.fail(&format!("nothing may stand behind the server, and `{path}` does")),
         }
     }
 }
 
-/// Reads `scheme://user:password@host:port/path`, or `host:port`; without a port it is the scheme's.
+/// Reads a target of which nothing but the server counts; without a port it is the scheme's.
 pub(super) fn read_server(target: &Target<'_>, schemes: &Schemes, wanted: Option<Encryption>) -> Option<Server> {
-    let (scheme, rest) = match target.text.split_once("://") {
-        Some((scheme, rest)) => (Some(scheme.to_ascii_lowercase()), rest),
-        None => (None, target.text.as_str()),
-    };
-    let implicit = match scheme.as_deref() {
-        Some(scheme) if scheme == schemes.tls.0 => true,
-        Some(scheme) if scheme != schemes.plain.0 => {
-            target.fail_with_help(
-                format!("the scheme `{scheme}` is neither {} nor {}", schemes.plain.0, schemes.tls.0),
-                &help(schemes),
-            );
-            return None;
-        }
-        _ => false,
-    };
-    let encryption = match (implicit, wanted) {
-        (true, None | Some(Encryption::Implicit)) => Encryption::Implicit,
-        (true, Some(_)) => {
+    let written = Written::read(target, schemes)?;
+    let encryption = match (written.secure, wanted) {
+        (Some(true), None | Some(Encryption::Implicit)) => Encryption::Implicit,
+        (Some(true), Some(_)) => {
             target.fail(&format!("{}:// begins with TLS, and `tls` says otherwise", schemes.tls.0));
             return None;
         }
-        (false, wanted) => wanted.unwrap_or_default(),
-    };
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let (user, server) = match authority.rsplit_once('@') {
-        Some((user, server)) => (Some(user), server),
-        None => (None, authority),
+        (_, wanted) => wanted.unwrap_or_default(),
     };
     let port = if encryption == Encryption::Implicit { schemes.tls.1 } else { schemes.plain.1 };
-    let endpoint = match Endpoint::parse(server, Some(port)) {
-        Ok(endpoint) => endpoint,
-        Err(error) => {
-            target.fail_with_help(format!("`{server}`: {error}"), &help(schemes));
-            return None;
-        }
-    };
-    let shown = match user.and_then(|user| user.split_once(':')) {
-        Some((name, _)) => {
-            let scheme = scheme.map(|scheme| format!("{scheme}://")).unwrap_or_default();
-            format!("{scheme}{name}:{MASK}@{server}{path}")
-        }
-        None => target.text.clone(),
-    };
-    let (name, password) = user.map(|user| user.split_once(':').unwrap_or((user, ""))).unwrap_or_default();
-    let login = Login::of_url(name, password);
-    Some(Server { endpoint, encryption, login, shown, path: path.to_owned() })
+    let endpoint = written.endpoint(target, port, schemes)?;
+    written.refuse_path(target);
+    Some(Server { endpoint, encryption, login: written.login, shown: written.shown })
+}
+
+/// RFC 3986 section 3.1; what else stands before `://` is part of a password.
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
 }
 
 /// Reads `host:port`, with or without the scheme around it, of a protocol that has no port of its own.
@@ -95,14 +135,6 @@ pub(super) fn host_and_port(target: &Target<'_>, scheme: &str, help: &str) -> Op
     let text = target.text.strip_prefix(scheme).unwrap_or(&target.text);
     let text = text.strip_suffix('/').unwrap_or(text);
     Endpoint::parse(text, None).map_err(|error| target.fail_with_help(format!("`{}`: {error}", target.text), help)).ok()
-}
-
-fn help(schemes: &Schemes) -> String {
-    let (plain, port) = schemes.plain;
-    format!(
-        "the target is a server, as in {plain}://host.example.com/, {}://host.example.com/ or host.example.com:{port}",
-        schemes.tls.0
-    )
 }
 
 /// The key `tls`.

@@ -5,23 +5,27 @@ use probes::smtp::Smtp;
 use probes::spec::Spec;
 
 use super::login::Login;
-use super::service::{Schemes, read_encryption, read_server};
+use super::service::{ENDS, Schemes, read_encryption, read_server};
 use super::{Around, Specs, Target, tls};
 
-const SCHEMES: Schemes = Schemes { plain: ("smtp", 25), tls: ("smtps", 465) };
+const SCHEMES: Schemes = Schemes {
+    plain: ("smtp", 25),
+    tls: ("smtps", 465),
+    ends: ENDS,
+    help: "the target is a server, as in smtp://host.example.com/, smtps://host.example.com/ or host.example.com:25",
+};
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let encryption = tls::read(around.tls.as_ref());
     let table = around.task.table("smtp");
     let (Some(encryption), Some(table)) = (encryption, table) else { return Specs { probes: Vec::new(), trust: None } };
     let wanted = read_encryption(&table, "starttls");
-    let login = Login::of_table(&table);
+    let login = Login::of_lines(&table);
     // Malformed addresses have a code in the book: they are judged by the run.
     let (from, to) = (table.text("from").map(|text| text.value), table.text("to").map(|text| text.value));
     let probe = |target: &Target<'_>| {
         let server = read_server(target, &SCHEMES, wanted)?;
-        server.has_no_path(target);
-        let credentials = server.login.join_for_commands(&login, target, "smtp");
+        let credentials = server.login.credentials(&login, target, &table);
         if let Some(credentials) = &credentials {
             let proof = format!("\0{}\0{}", credentials.username, credentials.password.expose());
             target.item.document().hide(&BASE64_STANDARD_NO_PAD.encode(proof));

@@ -20,7 +20,7 @@ pub(super) struct Tls {
     pub(super) trust: Option<Arc<Anchors>>,
 }
 
-/// Reads the table, or makes the defaults of none.
+/// Reads the table, or makes the defaults of none; of one with mistakes too, so that those of other tables are found.
 pub(super) fn read(table: Option<&Table<'_>>) -> Option<Tls> {
     let settings = table.map(read_settings).unwrap_or_default();
     let trust = settings.anchors.clone();
@@ -34,7 +34,7 @@ pub(super) fn read(table: Option<&Table<'_>>) -> Option<Tls> {
                     table.fail_at("ciphers", "none of `ciphers` is a suite that can be used with these versions");
                 }
             }
-            None
+            read(None)
         }
     }
 }
