@@ -43,8 +43,13 @@ enum Verb {
 #[derive(Args, Debug)]
 #[command(override_usage = "agent probe [OPTIONS] <URL>\n       agent probe [OPTIONS] --task <FILE>")]
 struct Probe {
-    /// A URL to probe without a task file: http://, https://, tcp://host:port
-    #[arg(required_unless_present = "task", conflicts_with = "task")]
+    /// A URL to probe without a task file.
+    #[arg(
+        required_unless_present = "task",
+        conflicts_with = "task",
+        help = "A URL to probe without a task file: http://, https://, tcp://host:port, udp://host:port, ping://, \
+                dns://server/name?type=A, smtp://, smtps://, pop3://, pop3s://, ftp://, ftps://"
+    )]
     url: Option<String>,
     /// The task file
     #[arg(long, value_name = "FILE")]

@@ -128,6 +128,8 @@ pub struct Attempt<'a> {
     pub(crate) warnings: Vec<String>,
     /// Whether the server asked for a client certificate.
     client_certificate: Option<Arc<tls::ClientCertificate>>,
+    /// What it took to make TLS ready, until a handshake takes it into its phase.
+    tls_setup: Duration,
     begun: Instant,
     /// When the verdict stood, if the run went on after it.
     ended: Option<Instant>,
@@ -156,6 +158,7 @@ impl<'a> Attempt<'a> {
             tainted: Secrets::default(),
             warnings: Vec::new(),
             client_certificate: None,
+            tls_setup: Duration::ZERO,
             begun,
             ended: None,
             setup_deadline: deadline,

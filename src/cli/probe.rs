@@ -5,6 +5,7 @@ use futures_util::stream::FuturesUnordered;
 use probes::net::Host;
 use probes::net::policy::Internal;
 use probes::outcome::{Outcome, Verdict};
+use probes::secret::mask_url;
 use tracing::Instrument as _;
 
 use super::{Format, Probe as Call, Status, colours, complain, conversation, nagios, print, text};
@@ -86,7 +87,8 @@ fn task_of_url(url: &str) -> Result<Source, Problems> {
         Some("ftp" | "ftps") => "ftp",
         _ => {
             let message = format!(
-                "`{url}` is no URL that can be probed; write one such as http://host/, tcp://host:port or ping://host"
+                "`{}` is no URL that can be probed; write one such as http://host/, tcp://host:port or ping://host",
+                mask_url(url)
             );
             return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
         }

@@ -44,7 +44,8 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
         }
         let credentials = login.join(&keys, target, &table).map(|(username, password)| {
             if username.contains(':') {
-                target.fail("a username with a colon cannot be sent (RFC 7617)");
+                let message = "a username with a colon cannot be sent (RFC 7617)";
+                if keys.username.is_some() { table.fail_at("username", message) } else { target.fail(message) }
             }
             Credentials::Basic { username, password }
         });

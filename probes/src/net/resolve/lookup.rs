@@ -144,6 +144,9 @@ impl<'a> Lookup<'a> {
                 Ok(one)
             }
             (Ok(found), _) | (Err(_), Some(Ok(found))) => Ok(found),
+            (Err(one), Some(Err(two))) if one.fault == Resolve::Nodata && two.fault == Resolve::Nodata => {
+                Err(Trouble::new(Resolve::Nodata, "NOERROR without an address (A, AAAA)"))
+            }
             (Err(one), Some(Err(two))) => {
                 // Of two alike, that of the family that goes first, whichever came first.
                 let second = weight(&two) > weight(&one) || (swapped && weight(&two) == weight(&one));

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustls::client::Resumption;
 use rustls::pki_types::{ServerName, UnixTime};
@@ -50,13 +50,19 @@ impl Attempt<'_> {
             // The run then ends in the phase of the handshake that cannot be.
             None => server_name(host).inspect_err(|_| self.add(Phase::Tls, Duration::ZERO)),
         };
-        Ok(Session::new(client, self.host, name?, self.started, alpn))
+        let begun = Instant::now();
+        let session = Session::new(client, self.host, name?, self.started, alpn);
+        self.tls_setup += begun.elapsed();
+        Ok(session)
     }
 
     /// Encrypts the run's own connection in a session.
     pub(crate) async fn encrypt_in(&mut self, session: &Session, wire: Wire) -> Result<Stream, Failure> {
         let deadline = self.tls_deadline();
         let begun = self.enter(Phase::Tls);
+        // The first handshake of a process reads the system's trust anchors.
+        let setup = std::mem::take(&mut self.tls_setup);
+        self.add(Phase::Tls, setup);
         let done = before(deadline, session.shake_hands(wire, &self.conditions.secrets)).await;
         self.leave(Phase::Tls, begun);
         let done = done.ok_or_else(too_late)?;
