@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use probes::address::{Endpoint, Host};
 use probes::ping::Ping;
+use probes::secret::mask_url;
 use probes::spec::Spec;
 
 use super::{Around, Specs, Target, tls};
@@ -79,7 +80,7 @@ fn host(target: &Target<'_>) -> Option<Host> {
         Ok(host) => Some(host),
         Err(error) => {
             target.fail_with_help(
-                format!("`{}` is no host: {error}", target.text),
+                format!("`{}` is no host: {error}", mask_url(&target.text)),
                 "a PING target is a host without a port, as in www.example.com, 192.0.2.7 or 2001:db8::7",
             );
             None

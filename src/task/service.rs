@@ -134,7 +134,9 @@ fn is_scheme(text: &str) -> bool {
 pub(super) fn host_and_port(target: &Target<'_>, scheme: &str, help: &str) -> Option<Endpoint> {
     let text = target.text.strip_prefix(scheme).unwrap_or(&target.text);
     let text = text.strip_suffix('/').unwrap_or(text);
-    Endpoint::parse(text, None).map_err(|error| target.fail_with_help(format!("`{}`: {error}", target.text), help)).ok()
+    Endpoint::parse(text, None)
+        .map_err(|error| target.fail_with_help(format!("`{}`: {error}", mask_url(&target.text)), help))
+        .ok()
 }
 
 /// The key `tls`.

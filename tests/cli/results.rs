@@ -210,10 +210,13 @@ async fn a_url_instead_of_a_file() {
         ("url-without-port", "tcp://mail.example.com"),
         ("url-of-dns-without-name", "dns://192.0.2.53/?type=A"),
         ("url-of-ftp-with-a-line-end", "ftp://ftp.example.com/a%0Ab"),
+        ("url-with-a-slash-in-the-password", "smtp://probe:hunt/er2@192.0.2.25:1"),
     ];
     for (name, url) in urls {
         snapshot("results", name, &words(&["probe", url]).await);
     }
+    let url = "pop3s://probe:hunt?er2@192.0.2.110:1";
+    snapshot("results", "url-of-pop3s-nagios", &words(&["probe", url, "--format", "nagios"]).await);
 }
 
 /// A name server whose answer is not the expected one: the records, the flags, and with `-v` the conversation.
