@@ -177,7 +177,7 @@ fn encryption(target: &Target<'_>, address: &Address, keys: &Keys) -> Option<Enc
 fn endpoint(target: &Target<'_>, address: &Address, encryption: Encryption) -> Option<Endpoint> {
     let port = if encryption == Encryption::Implicit { 990 } else { 21 };
     match Endpoint::parse(&address.host, Some(port)) {
-        Ok(endpoint) => Some(endpoint),
+        Ok(endpoint) => target.can_be_looked_up(&endpoint.host).then_some(endpoint),
         Err(error) => {
             target.fail_with_help(format!("`{}`: {error}", address.shown), TARGET_HELP);
             None

@@ -10,7 +10,7 @@ mod server;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,8 +22,8 @@ use hickory_resolver::Hosts;
 use crate::address::{Endpoint, Host, words};
 use crate::evidence;
 use crate::fault::{Addressing, Failure, Fault, Named, Policy, Resolve};
-use crate::net::Attempt;
 use crate::net::verdict::Anchors;
+use crate::net::{Attempt, sys};
 use crate::phases::Phase;
 use lookup::Lookup;
 
@@ -112,6 +112,9 @@ impl FromStr for Server {
         let (scheme, rest) = text.split_once("://").unwrap_or(("udp", text));
         let endpoint = |port| Endpoint::parse(rest, Some(port)).map_err(|error| format!("`{text}`: {error}"));
         let literal = || {
+            if let Some(zoned) = zoned(rest) {
+                return zoned.map_err(|why| format!("`{text}`: {why}"));
+            }
             let found = endpoint(53)?;
             found
                 .literal()
@@ -120,7 +123,10 @@ impl FromStr for Server {
         match scheme {
             "udp" => literal().map(Self::Udp),
             "tcp" => literal().map(Self::Tcp),
-            "tls" => endpoint(853).map(Self::Tls),
+            "tls" => {
+                let endpoint = endpoint(853)?;
+                check_name(&endpoint.host).map(|()| Self::Tls(endpoint))
+            }
             "https" => {
                 let mut url = url::Url::parse(text).map_err(|error| format!("`{text}`: {error}"))?;
                 if !url.username().is_empty() || url.password().is_some() {
@@ -136,6 +142,22 @@ impl FromStr for Server {
             }
         }
     }
+}
+
+/// An IPv6 address with the link that it is of (RFC 4007 section 11), with brackets and port or without; `None` if the
+/// text is another one.
+fn zoned(text: &str) -> Option<Result<SocketAddr, String>> {
+    let (address, rest) = text.strip_prefix('[').unwrap_or(text).split_once('%')?;
+    let address = address.parse().ok()?;
+    let (zone, port) = if text.starts_with('[') { rest.split_once(']')? } else { (rest, "") };
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => Some(53),
+        digits => digits.and_then(|digits| digits.parse().ok()).filter(|port| *port != 0),
+    };
+    let Some(port) = port else { return Some(Err("the port is no number from 1 to 65535".to_owned())) };
+    let index = zone.parse().ok().or_else(|| sys::interface_index(zone));
+    let found = index.map(|index| SocketAddrV6::new(address, port, 0, index).into());
+    Some(found.ok_or_else(|| format!("this host has no interface `{zone}`")))
 }
 
 impl fmt::Display for Server {
@@ -163,27 +185,22 @@ impl System {
     /// Reads both files; what the C library takes for granted stands in for what is missing.
     pub(crate) fn read() -> Self {
         let hosts = Hosts::from_system().unwrap_or_default();
-        match hickory_resolver::system_conf::read_system_conf() {
+        let text = std::fs::read(RESOLV_CONF).unwrap_or_else(|error| {
+            tracing::warn!("{RESOLV_CONF}: {error}; asking 127.0.0.1");
+            Vec::new()
+        });
+        let (servers, rest) = name_servers(&String::from_utf8_lossy(&text));
+        match hickory_resolver::system_conf::parse_resolv_conf(rest) {
             Ok((config, options)) => Self {
                 hosts,
-                servers: config
-                    .name_servers()
-                    .iter()
-                    .map(|server| Server::Udp(SocketAddr::new(server.ip, 53)))
-                    .collect(),
+                servers,
                 search: config.search().to_vec(),
                 ndots: options.ndots,
                 interval: options.timeout,
             },
             Err(error) => {
-                tracing::warn!("/etc/resolv.conf: {error}; asking 127.0.0.1");
-                Self {
-                    hosts,
-                    servers: vec![Server::Udp((Ipv4Addr::LOCALHOST, 53).into())],
-                    search: Vec::new(),
-                    ndots: 1,
-                    interval: DEFAULT_INTERVAL,
-                }
+                tracing::warn!("{RESOLV_CONF}: {error}; there is no search list");
+                Self { hosts, servers, search: Vec::new(), ndots: 1, interval: DEFAULT_INTERVAL }
             }
         }
     }
@@ -217,6 +234,40 @@ impl System {
             searched.chain(std::iter::once(absolute(name))).collect()
         }
     }
+}
+
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// The name servers of a resolv.conf, and the text without them: the library knows neither the links of addresses nor
+/// `use-vc` (resolv.conf(5)), and takes no text without a server.
+fn name_servers(text: &str) -> (Vec<Server>, String) {
+    let words = |line: &'_ str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let use_vc = text.lines().map(words).any(|words| {
+        words
+            .split_first()
+            .is_some_and(|(key, values)| key == "options" && values.iter().any(|value| value == "use-vc"))
+    });
+    let (mut servers, mut rest) = (Vec::new(), String::from("nameserver 127.0.0.1\n"));
+    for line in text.lines() {
+        match words(line).as_slice() {
+            [key, server, ..] if key == "nameserver" => match address_of_server(server) {
+                Ok(address) if use_vc => servers.push(Server::Tcp(address)),
+                Ok(address) => servers.push(Server::Udp(address)),
+                Err(why) => tracing::warn!("{RESOLV_CONF}: the name server {server} is left out: {why}"),
+            },
+            _ => rest.extend([line, "\n"]),
+        }
+    }
+    if servers.is_empty() {
+        let own = (Ipv4Addr::LOCALHOST, 53).into();
+        servers.push(if use_vc { Server::Tcp(own) } else { Server::Udp(own) });
+    }
+    (servers, rest)
+}
+
+fn address_of_server(text: &str) -> Result<SocketAddr, String> {
+    let plain = || text.parse().map(|ip| SocketAddr::new(ip, 53)).map_err(|_| "it is no IP address".to_owned());
+    zoned(text).unwrap_or_else(plain)
 }
 
 /// How long one server is waited for before the next is asked: resolv.conf's own default.
@@ -301,6 +352,18 @@ impl Attempt<'_> {
     }
 }
 
+/// What is wrong with a host that no name server can be asked for: an empty label, or one of more than 63 octets, or more
+/// than 255 in all (RFC 1035 section 2.3.4).
+pub fn check_name(host: &Host) -> Result<(), String> {
+    match host {
+        Host::Address(_) => Ok(()),
+        Host::Name(name) => {
+            let read = Name::from_ascii(name);
+            read.map(drop).map_err(|error| format!("`{name}` is no name that can be asked for: {error}"))
+        }
+    }
+}
+
 fn fixed_addresses(name: &str, fixed: &[IpAddr], family: Family) -> Result<Vec<IpAddr>, Failure<Addressing>> {
     let usable: Vec<_> = fixed.iter().copied().filter(|address| family.takes(*address)).collect();
     if usable.is_empty() {
@@ -367,6 +430,20 @@ mod tests {
         assert_eq!(candidates("a.b"), ["a.b.corp.test.", "a.b.test.", "a.b."]);
         assert_eq!(candidates("a.b.c"), ["a.b.c.", "a.b.c.corp.test.", "a.b.c.test."]);
         assert_eq!(candidates("a."), ["a."]);
+    }
+
+    #[test]
+    fn name_servers_of_the_system_have_links_and_ways() {
+        let read = |text| {
+            let (servers, rest) = name_servers(text);
+            (servers.iter().map(Server::to_string).collect::<Vec<_>>(), rest)
+        };
+        let text = "nameserver fe80::1%lo\nnameserver fe80::1%no-such-link\nsearch a.test\nnameserver 192.0.2.1 # x\n";
+        let (servers, rest) = read(text);
+        assert_eq!(servers, ["[fe80::1%1]:53", "192.0.2.1:53"]);
+        assert_eq!(rest, "nameserver 127.0.0.1\nsearch a.test\n");
+        assert_eq!(read("options rotate use-vc\nnameserver 192.0.2.1").0, ["tcp://192.0.2.1:53"]);
+        assert_eq!(read("").0, ["127.0.0.1:53"]);
     }
 
     #[test]
