@@ -31,7 +31,7 @@ const MOST_QUERIES: u32 = 3;
 /// The largest DNS message there is.
 const LARGEST_MESSAGE: usize = 65_535;
 
-const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/dns-message");
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static(message::MEDIA_TYPE);
 
 type Answered = Result<Box<Message>, Failure<Fault>>;
 
@@ -222,9 +222,10 @@ pub(super) async fn over_https(attempt: &mut Attempt<'_>, stream: Stream, url: &
         answer.leave_body(attempt);
         return Err(Failure::new(Exchange::HttpStatus, format!("{url} answered with the HTTP status {status}")));
     }
+    let other = message::other_content_type(&answer.headers, &attempt.conditions.secrets);
     let body = answer.read_body(attempt, LARGEST_MESSAGE + 1, false).await.map_err(http)?;
     if body.len() > LARGEST_MESSAGE {
-        return Err(garbled("the body is larger than any DNS message"));
+        return Err(garbled(&format!("the body is larger than any DNS message{other}")));
     }
     match message::read(&body, query) {
         Received::Answer(answer) => Ok(answer),
@@ -232,7 +233,7 @@ pub(super) async fn over_https(attempt: &mut Attempt<'_>, stream: Stream, url: &
             tell::ignored(attempt, what);
             Err(strangers(1))
         }
-        Received::Garbled(why) => Err(garbled(&why)),
+        Received::Garbled(why) => Err(garbled(&(why + &other))),
     }
 }
 
