@@ -352,15 +352,24 @@ impl Attempt<'_> {
     }
 }
 
+/// The 255 octets that a name may have, without the length of its first label and the root.
+const LONGEST_NAME: usize = 253;
+
 /// What is wrong with a host that no name server can be asked for: an empty label, or one of more than 63 octets, or more
 /// than 255 in all (RFC 1035 section 2.3.4).
 pub fn check_name(host: &Host) -> Result<(), String> {
     match host {
         Host::Address(_) => Ok(()),
-        Host::Name(name) => {
-            let read = Name::from_ascii(name);
-            read.map(drop).map_err(|error| format!("`{name}` is no name that can be asked for: {error}"))
-        }
+        Host::Name(name) => Name::from_ascii(name).map(drop).map_err(|error| {
+            let labels = host.without_dot();
+            let why = match labels.split('.').map(str::len).max() {
+                _ if labels.split('.').any(str::is_empty) => "it has an empty label".to_owned(),
+                Some(64..) => "a label has at most 63 bytes".to_owned(),
+                _ if labels.len() > LONGEST_NAME => format!("a name has at most {LONGEST_NAME} bytes"),
+                _ => error.to_string(),
+            };
+            format!("`{name}` is no name that can be asked for: {why}")
+        }),
     }
 }
 
