@@ -7,6 +7,7 @@
 //! Of several addresses of a server the next one is asked where one cannot be sent to or ICMP refuses, never after silence.
 
 mod again;
+mod form;
 mod judge;
 mod question;
 mod table;
