@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use probes::codes::Protocol;
 use probes::net::policy::Demand;
+use probes::net::resolve::check_name;
 use probes::net::{Conditions, Host, Limits};
 use probes::outcome::{Identity, Outcome};
 use probes::spec::Spec;
@@ -95,6 +96,8 @@ pub fn read(source: Source, settings: &Settings) -> Result<Vec<Task>, Problems> 
 struct Around<'t, 'd> {
     task: &'t Table<'d>,
     tls: Option<Table<'d>>,
+    /// How long a run may take.
+    timeout: Duration,
 }
 
 /// One target as it was written, with its place.
@@ -112,6 +115,11 @@ impl Target<'_> {
 
     fn fail_with_help(&self, message: impl AsRef<str>, help: &str) {
         self.item.fail_with_help(self.placed(message.as_ref()), help);
+    }
+
+    /// Whether a host can be looked up, if it is a name; if not, that is a mistake.
+    fn can_be_looked_up(&self, host: &probes::address::Host) -> bool {
+        check_name(host).map_err(|why| self.fail(&why)).is_ok()
     }
 
     fn placed(&self, message: &str) -> String {
@@ -132,13 +140,19 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let source_ip =
         table.parsed("source_ip", |text| text.parse::<IpAddr>().map_err(|_| format!("`{text}` is no IP address")));
     let resolver = match table.table("resolver") {
-        Some(resolver) => resolver::read(&resolver, &settings.resolver),
+        Some(resolver) => {
+            // For a host an empty list is the default and means the system's; a task that wants those leaves it out.
+            if resolver.take("servers").is_some_and(|item| item.items().is_some_and(|servers| servers.is_empty())) {
+                resolver.fail_at("servers", "an empty list asks nobody: leave `servers` out to ask those of the host");
+            }
+            resolver::read(&resolver, &settings.resolver)
+        }
         None => settings.resolver.clone(),
     };
     // What follows needs the protocol; what came before is checked in any case.
     let protocol = read_protocol(&table);
     let limits = read_limits(&table, protocol);
-    let around = Around { tls: table.table("tls"), task: &table };
+    let around = Around { tls: table.table("tls"), task: &table, timeout: limits.timeout };
     let protocol = protocol?;
     let specs = match protocol {
         Protocol::Ping => ping::read(&around, &targets),

@@ -4,8 +4,10 @@
 //! the type asked for, their values. Messages with another id or question are counted and passed over until the deadline
 //! (RFC 5452 section 9.1); a truncated answer is asked for again over TCP (RFC 7766 section 5). Over UDP the question is
 //! repeated after 5 s, three times in all, as dig does: the wait counts from the first one, and the evidence counts them.
+//! Of several addresses of a server the next one is asked where one cannot be sent to or ICMP refuses, never after silence.
 
 mod again;
+mod form;
 mod judge;
 mod question;
 mod table;
@@ -212,7 +214,8 @@ impl Check for Dns {
         // Servers from before EDNS say so in one of these ways (RFC 6891 section 7).
         let rcode = answer.metadata.response_code;
         if answer.edns.is_none() && matches!(rcode, ResponseCode::FormErr | ResponseCode::NotImp) {
-            answer = self.ask(attempt, &addresses, &plain).await?;
+            let answered = attempt.remote.map_or(addresses, |address| vec![address]);
+            answer = self.ask(attempt, &answered, &plain).await?;
         }
         tell::answer(attempt, &answer);
         judge::judge(&answer, &self.question, &self.rules)?;
@@ -250,8 +253,11 @@ impl Dns {
                     return Ok(answer);
                 }
                 tell::truncated(attempt);
-                let first = &addresses[..addresses.len().min(1)];
-                return self.ask_over_tcp(attempt, first, query).await.map_err(|failure| failure.map(again::named));
+                let answered = attempt.remote;
+                return self
+                    .ask_over_tcp(attempt, answered.as_slice(), query)
+                    .await
+                    .map_err(|failure| failure.map(again::named));
             }
             Transport::Tcp => return self.ask_over_tcp(attempt, addresses, query).await,
             Transport::Tls => {

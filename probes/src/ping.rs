@@ -147,15 +147,16 @@ impl Check for Ping {
     async fn run(&self, attempt: &mut Attempt<'_>) -> Result<Code, Failure<Fault>> {
         let addresses = attempt.resolve(&self.endpoint).await.map_err(|failure| failure.map(Fault::Net))?;
         // A ping is of one address; resolution never hands over an empty list.
-        let target = addresses.first().map_or(IpAddr::from([0; 4]), |address| address.ip().to_canonical());
+        let canonical = addresses.iter().map(|address| SocketAddr::new(address.ip().to_canonical(), 0)).collect();
+        let target = attempt.of_the_source(canonical).first().map_or(IpAddr::from([0; 4]), SocketAddr::ip);
         attempt.remote = Some(SocketAddr::new(target, 0));
         let begun = attempt.enter(Phase::Rtt);
         let series = attempt.series(target, self.requests()).map_err(not_open)?;
-        let tally = self.exchange(attempt, series).await;
+        let (tally, cut) = self.exchange(attempt, series).await;
         attempt.leave(Phase::Rtt, begun);
         let (echoes, errors) = figures::of(&tally);
         attempt.evidence.truncated |= tally.left_out;
-        let verdict = self.judge(target, &tally, &echoes);
+        let verdict = self.judge(target, &tally, &echoes, cut);
         attempt.warnings.extend(self.warning(&echoes));
         attempt.evidence.icmp = Some(Icmp { echoes: Some(echoes), errors });
         verdict
@@ -184,8 +185,8 @@ impl Ping {
     }
 
     /// Sends the requests, one an interval, and waits for the answers: for each its own time, and for all no longer
-    /// than the run may take.
-    async fn exchange(&self, attempt: &Attempt<'_>, mut series: Series) -> Tally {
+    /// than the run may take. Where that cuts the last wait short, it says how long it was.
+    async fn exchange(&self, attempt: &Attempt<'_>, mut series: Series) -> (Tally, Option<Duration>) {
         let mut last = Instant::now();
         for number in 0..self.count {
             if number > 0 {
@@ -200,7 +201,8 @@ impl Ping {
             }
         }
         series.listen(attempt.deadline.min(last + self.wait), true).await;
-        series.finish()
+        let cut = (attempt.deadline < last + self.wait).then(|| attempt.deadline.saturating_duration_since(last));
+        (series.finish(), cut)
     }
 }
 

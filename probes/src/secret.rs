@@ -112,7 +112,13 @@ pub struct Secrets {
 impl Secrets {
     /// Adds a secret, its Base64 of either alphabet, and its hex form. Servers change the case of what they echo (header
     /// and host names are in lower case), so that case does not count.
+    ///
+    /// Servers drop the white space and line ends at the ends of what they read, so that they do not count either.
     pub fn add(&mut self, secret: &str) {
+        let trimmed = secret.trim();
+        if trimmed.len() < secret.len() {
+            self.add(trimmed);
+        }
         if secret.len() < SHORTEST_SEARCHED {
             return;
         }
@@ -289,6 +295,16 @@ mod tests {
         ];
         for (text, masked) in rows {
             assert_eq!(mask_urls(text), masked);
+        }
+    }
+
+    #[test]
+    fn white_space_at_the_ends_of_a_secret_may_be_gone() {
+        for ends in ["s3cret\n", "s3cret\r\n", "s3cret ", "\ts3cret", " s3cret \n"] {
+            let mut secrets = Secrets::default();
+            secrets.add(ends);
+            assert_eq!(secrets.strike("got s3cret; czNjcmV0"), "got ***; ***", "{ends:?}");
+            assert_eq!(secrets.strike(&format!("got {ends};")), "got ***;", "{ends:?}");
         }
     }
 

@@ -68,6 +68,7 @@ impl Check for Udp {
 
     async fn run(&self, attempt: &mut Attempt<'_>) -> Result<Code, Failure<Fault>> {
         let addresses = attempt.addresses_of(&self.endpoint).await.map_err(|failure| failure.map(Fault::Addressing))?;
+        let addresses = attempt.of_the_source(addresses);
         let begun = attempt.enter(Phase::Send);
         let opened = attempt.open_datagrams(&addresses);
         attempt.leave(Phase::Send, begun);

@@ -1,7 +1,7 @@
 //! One line for Nagios and its kin, after the Monitoring Plugins development guidelines.
 
 use probes::outcome::{Outcome, Verdict};
-use probes::phases::milliseconds;
+use probes::phases::{Phase, milliseconds};
 
 use super::Status;
 use crate::reader::{Problems, printable};
@@ -40,7 +40,9 @@ pub(super) fn line(outcome: &Outcome) -> String {
     // A bar would begin the performance data.
     let text = printable(&format!("{word} - {} {code}{words}", outcome.task)).replace('|', "/");
     let mut data = vec![format!("time={:.6}s;;;0", outcome.duration.as_secs_f64())];
-    data.extend(outcome.phases.iter().map(|(phase, time)| format!("{}={}ms;;;0", phase.name(), milliseconds(time))));
+    // The time of a whole series would look like that of a reply, which is `rta`.
+    let phases = outcome.phases.iter().filter(|(phase, _)| *phase != Phase::Rtt);
+    data.extend(phases.map(|(phase, time)| format!("{}={}ms;;;0", phase.name(), milliseconds(time))));
     if let Some(echoes) = outcome.evidence.icmp.as_ref().and_then(|icmp| icmp.echoes.as_ref()) {
         data.extend(echoes.rtt.map(|rtt| format!("rta={}ms;;;0", milliseconds(rtt.avg))));
         data.push(format!("pl={:.2}%;;;0;100", echoes.loss * 100.0));

@@ -53,10 +53,18 @@ pub(super) fn outcome(outcome: &Outcome, coloured: bool) -> String {
     text.push_str(&waterfall(&outcome.phases, outcome.duration));
     text.push_str(&evidence(&outcome.evidence));
     if let Some(entry) = outcome.code.and_then(probes::codes::Code::entry).filter(|_| !outcome.ok) {
-        text.push_str(&paragraph("to do", entry.action));
+        text.push_str(&paragraph("to do", own_trouble(outcome.fault).unwrap_or(entry.action)));
     }
     text.push('\n');
     text
+}
+
+/// What to do about a source that the agent cannot send from: it has nothing to do with what the code is about elsewhere.
+fn own_trouble(fault: Option<&str>) -> Option<&'static str> {
+    matches!(fault?, "connect.bind" | "udp.bind" | "ping.unsent.source").then_some(
+        "Look with `ip addr` whether the agent's host has the address of `source_ip` or [network] and its interface, \
+         and give a source of the target's family.",
+    )
 }
 
 fn row(label: &str, words: &str) -> String {

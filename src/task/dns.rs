@@ -4,10 +4,12 @@
 use percent_encoding::percent_decode_str;
 use probes::address::Endpoint;
 use probes::dns::{Dns, Question, Rcode, Rule, Rules, Transport};
+use probes::net::resolve::check_name;
 use probes::spec::Spec;
 use regex::bytes::Regex;
 use url::Url;
 
+use super::service::bare;
 use super::{Around, Specs, Target, no_regex, tls};
 use crate::reader::{Item, Table, Text};
 
@@ -94,7 +96,9 @@ impl Keys {
         };
         let record_type = checked(table.take("type"), &|text| Question::parse(".", text).map(drop));
         let query = checked(table.take("query"), &|text| {
-            Question::parse(text, record_type.as_deref().unwrap_or(DEFAULT_TYPE)).map(drop)
+            // A type that is none was named already.
+            let known = record_type.as_deref().filter(|text| Question::parse(".", text).is_ok());
+            Question::parse(text, known.unwrap_or(DEFAULT_TYPE)).map(drop)
         });
         let way = table.parsed("transport", Way::parse);
         let server = table.take("server");
@@ -149,6 +153,7 @@ impl Keys {
         if server.is_empty() {
             return Err(format!("`{text}` names no server"));
         }
+        bare(server, "server")?;
         let name = percent_decode_str(name).decode_utf8().map_err(|_| format!("the name in `{text}` is no UTF-8"))?;
         let mut record_type = self.record_type.clone();
         for pair in query.split(['&', ';']).filter(|pair| !pair.is_empty()) {
@@ -176,8 +181,9 @@ fn endpoint(text: &str, way: Option<Way>) -> Result<(Endpoint, Transport), Strin
         return Err(format!("`{text}` is another transport than `transport` says"));
     }
     let endpoint = |port| {
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        Endpoint::parse(rest, Some(port)).map_err(|error| format!("`{text}`: {error}"))
+        let endpoint =
+            Endpoint::parse(bare(rest, "server")?, Some(port)).map_err(|error| format!("`{rest}`: {error}"))?;
+        check_name(&endpoint.host).map(|()| endpoint)
     };
     match own.or(way).unwrap_or(Way::Udp) {
         Way::Udp => Ok((endpoint(53)?, Transport::Udp)),
@@ -196,6 +202,7 @@ fn endpoint(text: &str, way: Option<Way>) -> Result<(Endpoint, Transport), Strin
                 url.set_path("/dns-query");
             }
             let server = Endpoint::of_url(&url).ok_or_else(|| format!("`{text}` names no host"))?;
+            check_name(&server.host)?;
             Ok((server, Transport::Https(Box::new(url))))
         }
     }

@@ -113,6 +113,9 @@ fn read_url(target: &Target<'_>) -> Option<(Url, Login)> {
         target.fail_with_help("the target names no host", help);
         return None;
     }
+    if !url.host().is_none_or(|host| target.can_be_looked_up(&host.into())) {
+        return None;
+    }
     let login = Login::of_url(url.username(), url.password().unwrap_or_default());
     // Only URLs without a host refuse this, and this one has one.
     let _ = url.set_username("").and_then(|()| url.set_password(None));

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use probes::address::{Endpoint, Host};
 use probes::ping::Ping;
-use probes::secret::mask_url;
 use probes::spec::Spec;
 
+use super::service::authority;
 use super::{Around, Specs, Target, tls};
 use crate::reader::Table;
 
@@ -38,7 +38,11 @@ const MOST_DATA: usize = 65_507;
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     // A ping has no TLS, and name servers may.
     let trust = tls::read(around.tls.as_ref()).and_then(|encryption| encryption.trust);
-    let keys = around.task.table("ping").map(|table| read_keys(&table));
+    let keys = around.task.table("ping").map(|table| {
+        let keys = read_keys(&table);
+        check_series(around, &table, &keys);
+        keys
+    });
     let Some(keys) = keys else { return Specs { probes: Vec::new(), trust } };
     let probe = |target: &Target<'_>| {
         let &Keys { count, interval, wait, size, ttl, max_loss, warn_loss, dont_fragment } = &keys;
@@ -62,6 +66,24 @@ fn read_keys(table: &Table<'_>) -> Keys {
     }
 }
 
+/// A series that ends after the run, and a warning that comes after the failure, are mistakes.
+fn check_series(around: &Around<'_, '_>, table: &Table<'_>, keys: &Keys) {
+    let &Keys { count, interval, max_loss, .. } = keys;
+    if keys.warn_loss.is_some_and(|warn_loss| warn_loss > max_loss) {
+        table.fail_at("warn_loss", "`warn_loss` is above `max_loss`, so that the failure would come first");
+    }
+    let (sent, timeout) = (interval * u32::from(count - 1), around.timeout);
+    if sent >= timeout {
+        let item = table.take("count").or_else(|| table.take("interval")).or_else(|| around.task.take("timeout"));
+        let message =
+            format!("{count} requests, one every {interval:?}, are sent in {sent:?}, and the run may take {timeout:?}");
+        match item {
+            Some(item) => item.fail(message),
+            None => table.fail(message),
+        }
+    }
+}
+
 fn whole<N: TryFrom<u64> + TryInto<u64> + Copy>(
     table: &Table<'_>,
     key: &'static str,
@@ -72,18 +94,14 @@ fn whole<N: TryFrom<u64> + TryInto<u64> + Copy>(
 }
 
 fn host(target: &Target<'_>) -> Option<Host> {
-    let text = match target.text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ping") => rest.strip_suffix('/').unwrap_or(rest),
-        _ => &target.text,
-    };
-    match Host::parse(text) {
-        Ok(host) => Some(host),
-        Err(error) => {
-            target.fail_with_help(
-                format!("`{}` is no host: {error}", mask_url(&target.text)),
-                "a PING target is a host without a port, as in www.example.com, 192.0.2.7 or 2001:db8::7",
-            );
-            None
+    const HELP: &str = "a PING target is a host without a port, as in www.example.com, 192.0.2.7 or 2001:db8::7";
+    let text = authority(target, "ping", "host", HELP)?;
+    match (Host::parse(text), Endpoint::parse(text, None)) {
+        (Ok(host), _) => return target.can_be_looked_up(&host).then_some(host),
+        (Err(_), Ok(Endpoint { port, .. })) => {
+            target.fail_with_help(format!("a ping has no port, and `{port}` is one"), HELP);
         }
+        (Err(error), Err(_)) => target.fail_with_help(format!("`{text}` is no host: {error}"), HELP),
     }
+    None
 }

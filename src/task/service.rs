@@ -90,7 +90,8 @@ impl Written {
             let help = if self.path.contains('@') { PASSWORD_HELP } else { schemes.help };
             target.fail_with_help(format!("`{}`: {error}", mask_url(&target.text)), help);
         };
-        Endpoint::parse(&self.server, Some(port)).map_err(|error| wrong(&error)).ok()
+        let endpoint = Endpoint::parse(&self.server, Some(port)).map_err(|error| wrong(&error)).ok()?;
+        target.can_be_looked_up(&endpoint.host).then_some(endpoint)
     }
 
     /// Adds a mistake where something stands behind the server that the protocol has no use for.
@@ -132,11 +133,33 @@ fn is_scheme(text: &str) -> bool {
 
 /// Reads `host:port`, with or without the scheme around it, of a protocol that has no port of its own.
 pub(super) fn host_and_port(target: &Target<'_>, scheme: &str, help: &str) -> Option<Endpoint> {
-    let text = target.text.strip_prefix(scheme).unwrap_or(&target.text);
-    let text = text.strip_suffix('/').unwrap_or(text);
-    Endpoint::parse(text, None)
-        .map_err(|error| target.fail_with_help(format!("`{}`: {error}", mask_url(&target.text)), help))
-        .ok()
+    let text = authority(target, scheme, "port", help)?;
+    let read = Endpoint::parse(text, None);
+    let endpoint = read.map_err(|error| target.fail_with_help(format!("`{text}`: {error}"), help)).ok()?;
+    target.can_be_looked_up(&endpoint.host).then_some(endpoint)
+}
+
+/// What stands between the scheme, if there is one, and the end of a target that has nothing more to it.
+pub(super) fn authority<'t>(target: &'t Target<'_>, scheme: &str, last: &str, help: &str) -> Option<&'t str> {
+    let (own, rest) = target.text.split_once("://").unwrap_or((scheme, &target.text));
+    match (own.eq_ignore_ascii_case(scheme), bare(rest, last)) {
+        (true, Ok(bare)) => return Some(bare),
+        (true, Err(why)) => target.fail_with_help(why, help),
+        (false, _) => target.fail_with_help(format!("the scheme `{own}` is not {scheme}"), help),
+    }
+    None
+}
+
+/// A server without anything around it; what is too much is named, but for a password.
+pub(super) fn bare<'t>(text: &'t str, last: &str) -> Result<&'t str, String> {
+    let (server, behind) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));
+    if text.contains('@') {
+        return Err("the target takes no user name and password".to_owned());
+    }
+    match behind {
+        "" | "/" => Ok(server),
+        _ => Err(format!("nothing may stand behind the {last}, and `{behind}` does")),
+    }
 }
 
 /// The key `tls`.

@@ -18,7 +18,7 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
         table.as_ref().map(|table| (table.boolean("tls").unwrap_or(false), read_steps(table))).unwrap_or_default();
     let Some(encryption) = encryption else { return Specs { probes: Vec::new(), trust: None } };
     let probe = |target: &Target<'_>| {
-        let endpoint = host_and_port(target, "tcp://", HELP)?;
+        let endpoint = host_and_port(target, "tcp", HELP)?;
         let tcp = Tcp { endpoint, encrypted, steps: steps.clone(), tls: encryption.client.clone() };
         Some((target.text.clone(), Spec::Tcp(tcp)))
     };

@@ -161,6 +161,9 @@ impl NameServer {
             tokio::time::sleep(delay).await;
         }
         if let Some(known) = known {
+            if known.silent.as_deref() == Some(question.query_type.to_string().as_str()) {
+                return Vec::new();
+            }
             if self.asked.fetch_add(1, Ordering::Relaxed) < known.lost {
                 return Vec::new();
             }

@@ -64,12 +64,13 @@ pub async fn play(file: &CaseFile) -> Result<(), String> {
 pub async fn play_here(file: &CaseFile) -> Result<(), String> {
     let scene = Scene::open(&file.text()?).await?;
     let case = &scene.case;
+    // The commands may name the files.
+    let call = prepare(case, task_text(&scene.text), scene.folder.path(), file.draft()?.deadline() + GRACE)?;
     namespace::set_up(&case.namespace)?;
     if case.icmp_sockets == Some(true) {
         namespace::allow_icmp_sockets()?;
     }
 
-    let call = prepare(case, task_text(&scene.text), scene.folder.path(), file.draft()?.deadline() + GRACE)?;
     let ended = call_within(&call, case.open_files).await?;
     let mut complaints = Complaints::default();
     complaints.on_output(&case.expect, &ended, &file.protocol, file.head() == "up");

@@ -26,6 +26,8 @@ pub struct Answer {
     pub rcode: Option<Rcode>,
     /// The rcode for AAAA alone.
     pub aaaa_rcode: Option<Rcode>,
+    /// The type that questions for it get no answer to.
+    pub silent: Option<String>,
     /// The rcode by its number, where it has no name here; above 15 it goes with EDNS.
     pub rcode_number: Option<u16>,
     /// What is answered to a question of any type, in the order given, whoever owns it.

@@ -108,7 +108,7 @@ fn a_log_in_to_a_mailbox() {
     with("pop3", WRONG).failed(611, "pop3.refused.apop");
     let wrong = with("pop3s", &format!("tls = \"implicit\"\n{WRONG}"));
     assert!(!wrong.printed().contains("barley"), "{wrong}");
-    wrong.failed(611, "pop3.refused.pass");
+    wrong.failed(611, "pop3.refused.apop");
 }
 
 #[test]

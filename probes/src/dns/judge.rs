@@ -12,7 +12,7 @@ use super::value::{same, searched};
 use super::{Answer, Content, Fault, Question, Rcode, Rule, Rules};
 use crate::fault::Failure;
 use crate::net::message::rcode_name;
-use crate::net::records::{name_text, value_text};
+use crate::net::records::{name_text, quoted, value_text};
 
 /// How many values a sentence lists.
 const MOST_LISTED: usize = 8;
@@ -102,10 +102,13 @@ fn compare(values: &[&RData], rules: &Rules) -> Result<(), Failure<Fault>> {
         rules.expect.iter().filter(|wanted| !values.iter().any(|value| same(value, wanted))).collect();
     let unexpected: Vec<&RData> =
         values.iter().copied().filter(|value| !rules.expect.iter().any(|wanted| same(value, wanted))).collect();
+    // Texts stand in quotes on both sides, so that quotes within them are told apart.
+    let text = values.iter().all(|value| matches!(value, RData::TXT(_)));
+    let shown = |wanted: &String| if text { quoted(wanted.as_bytes()) } else { wanted.clone() };
     let came = || list(values.iter().map(|value| value_text(value)));
-    let wanted = || list(rules.expect.iter().cloned());
+    let wanted = || list(rules.expect.iter().map(shown));
     let others = || list(unexpected.iter().map(|value| value_text(value)));
-    let absent = || list(missing.iter().copied().cloned());
+    let absent = || list(missing.iter().copied().map(shown));
     match rules.rule {
         Rule::InDns if !missing.is_empty() => {
             Err(Failure::new(Content::Missing, format!("the answer lacks {}; it has {}", absent(), came())))

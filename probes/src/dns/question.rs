@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use hickory_proto::rr::{Name, RecordType};
 
-use super::value;
+use super::form;
 use crate::net::records::{name_text, type_text};
 
 /// A name and a record type.
@@ -29,7 +29,7 @@ impl Question {
 
     /// What is wrong with an expected value, if its type says what values look like.
     pub fn check_value(&self, value: &str) -> Result<(), String> {
-        value::check(self.record_type, value)
+        form::check(self.record_type, value)
     }
 
     /// The name, in lower case without a final dot.

@@ -16,6 +16,7 @@ use crate::evidence;
 use crate::exchange::{self, Ask, Versions, version_name};
 use crate::fault::{self, Datagram, Failure, Receive};
 use crate::net::Attempt;
+use crate::net::connect::MOST_ADDRESSES;
 use crate::net::message::{self, Received};
 use crate::net::stream::Stream;
 use crate::net::udp::{Datagrams, LARGEST_DATAGRAM};
@@ -30,19 +31,43 @@ const MOST_QUERIES: u32 = 3;
 /// The largest DNS message there is.
 const LARGEST_MESSAGE: usize = 65_535;
 
-const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/dns-message");
+const MEDIA_TYPE: HeaderValue = HeaderValue::from_static(message::MEDIA_TYPE);
 
 type Answered = Result<Box<Message>, Failure<Fault>>;
 
-/// Asks over UDP.
+/// Asks over UDP: the next address where nothing gets through to one, as over TCP. Silence is waited out.
 pub(super) async fn over_datagrams(attempt: &mut Attempt<'_>, addresses: &[SocketAddr], query: &Message) -> Answered {
     let bytes = encode(query)?;
+    let mut addresses = attempt.of_the_source(addresses.to_vec());
+    addresses.truncate(MOST_ADDRESSES);
+    let several = addresses.len() > 1;
+    let mut addresses = addresses.into_iter().peekable();
+    loop {
+        let (address, begun) = (addresses.next(), Instant::now());
+        let answer = over_one_address(attempt, address.as_slice(), query, &bytes).await;
+        if let Some(address) = address.filter(|_| several) {
+            tell::address(attempt, address, begun.elapsed(), answer.as_ref().err());
+        }
+        match &answer {
+            Err(Failure { fault: Fault::Datagram(_), .. })
+                if addresses.peek().is_some() && !attempt.time_left().is_zero() => {}
+            _ => return answer,
+        }
+    }
+}
+
+async fn over_one_address(
+    attempt: &mut Attempt<'_>,
+    address: &[SocketAddr],
+    query: &Message,
+    bytes: &[u8],
+) -> Answered {
     let begun = attempt.enter(Phase::Send);
-    let sent = open_and_send(attempt, addresses, query, &bytes).await;
+    let sent = open_and_send(attempt, address, query, bytes).await;
     attempt.leave(Phase::Send, begun);
     let socket = sent?;
     let begun = attempt.enter(Phase::Wait);
-    let answer = await_datagram(attempt, &socket, query, &bytes).await;
+    let answer = await_datagram(attempt, &socket, query, bytes).await;
     attempt.leave(Phase::Wait, begun);
     // What cannot be read has come all the same; what answers something else has not come to us.
     if answer.as_ref().err().is_none_or(|failure| failure.fault == Fault::Exchange(Exchange::Garbled)) {
@@ -197,9 +222,10 @@ pub(super) async fn over_https(attempt: &mut Attempt<'_>, stream: Stream, url: &
         answer.leave_body(attempt);
         return Err(Failure::new(Exchange::HttpStatus, format!("{url} answered with the HTTP status {status}")));
     }
+    let other = message::other_content_type(&answer.headers, &attempt.conditions.secrets);
     let body = answer.read_body(attempt, LARGEST_MESSAGE + 1, false).await.map_err(http)?;
     if body.len() > LARGEST_MESSAGE {
-        return Err(garbled("the body is larger than any DNS message"));
+        return Err(garbled(&format!("the body is larger than any DNS message{other}")));
     }
     match message::read(&body, query) {
         Received::Answer(answer) => Ok(answer),
@@ -207,7 +233,7 @@ pub(super) async fn over_https(attempt: &mut Attempt<'_>, stream: Stream, url: &
             tell::ignored(attempt, what);
             Err(strangers(1))
         }
-        Received::Garbled(why) => Err(garbled(&why)),
+        Received::Garbled(why) => Err(garbled(&(why + &other))),
     }
 }
 

@@ -1,12 +1,17 @@
 //! What a DNS probe tells: the conversation to whoever listens, and the answer to the evidence, bounded.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use hickory_proto::op::Message;
 
-use super::Question;
+use super::{Fault, Question};
 use crate::evidence;
+use crate::fault::{Failure, Named as _};
 use crate::net::Attempt;
 use crate::net::message::{Foreign, extended_errors, flags, rcode_name};
 use crate::net::records::{line, name_text, type_text};
+use crate::phases::{Phase, Phases};
 
 /// The evidence has so many lines of a section, and so much of each.
 const MOST_LINES: usize = 32;
@@ -16,6 +21,19 @@ const LONGEST_LINE: usize = 1024;
 pub(super) fn begin(attempt: &mut Attempt<'_>, question: &Question) {
     let (name, record_type) = (question.name(), Some(question.record_type()));
     attempt.evidence.dns = Some(evidence::Dns { name, record_type, queries: Some(0), ..evidence::Dns::default() });
+}
+
+/// An address of the server, and what came of asking it.
+pub(super) fn address(
+    attempt: &mut Attempt<'_>,
+    address: SocketAddr,
+    spent: Duration,
+    failure: Option<&Failure<Fault>>,
+) {
+    let mut phases = Phases::default();
+    phases.add(if attempt.current() == Some(Phase::Send) { Phase::Send } else { Phase::Wait }, spent);
+    let cause = failure.map(|failure| failure.fault.name());
+    attempt.evidence.addresses.push(evidence::Address { ip: address.ip(), cause, phases });
 }
 
 /// A query that goes out.

@@ -14,7 +14,7 @@ use crate::net::{Attempt, Host, before};
 use crate::phases::{Phase, Phases};
 
 /// How many addresses of a name are tried.
-const MOST_ADDRESSES: usize = 4;
+pub(crate) const MOST_ADDRESSES: usize = 4;
 
 impl Attempt<'_> {
     /// Connects to the first address that answers. Each gets an equal share of what is left of `connect_timeout`
@@ -52,6 +52,18 @@ impl Attempt<'_> {
         }
         // Resolution never hands over an empty list.
         Err(last.unwrap_or_else(|| Failure::new(Connect::Other, "there is no address to connect to")))
+    }
+
+    /// Of these addresses, those of the family that the source of the task has, since nothing can be sent from it to the
+    /// others; all of them where that leaves none, so that binding says what is wrong.
+    pub(crate) fn of_the_source(&self, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+        if let Some(source) = self.conditions.source_ip {
+            let fits = |address: &SocketAddr| address.is_ipv4() == source.is_ipv4();
+            if addresses.iter().any(fits) {
+                addresses.retain(fits);
+            }
+        }
+        addresses
     }
 
     /// Opens a connection beside the run's own one: to the same address, which was judged, and another port. Its time

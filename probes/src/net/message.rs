@@ -6,10 +6,16 @@ use std::io;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
+use http::{HeaderMap, header};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+
+use crate::secret::Secrets;
 
 /// The size of UDP answers that every path carries in one piece (the DNS flag day of 2020).
 const PAYLOAD: u16 = 1232;
+
+/// The media type of DNS messages over HTTPS (RFC 8484 section 6).
+pub(crate) const MEDIA_TYPE: &str = "application/dns-message";
 
 /// The question for one name and type.
 pub(crate) fn question(name: &Name, record_type: RecordType, recursion: bool) -> Message {
@@ -91,6 +97,20 @@ pub(crate) fn read(bytes: &[u8], query: &Message) -> Received {
         return Received::Foreign(Foreign::Question);
     }
     Received::Answer(Box::new(message))
+}
+
+/// What an HTTP response without a DNS message says that it is instead, in words to put behind the trouble (RFC 8484
+/// section 6); nothing where it claims to be one.
+pub(crate) fn other_content_type(headers: &HeaderMap, secrets: &Secrets) -> String {
+    const LONGEST: usize = 80;
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return "; it has no content type".to_owned() };
+    let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    if media_type.trim_ascii().eq_ignore_ascii_case(MEDIA_TYPE.as_bytes()) {
+        return String::new();
+    }
+    // Struck out before it is cut, so that no secret is left in part.
+    let struck = secrets.strike_bytes(value.as_bytes());
+    format!("; the content type is {}", struck[..struck.len().min(LONGEST)].escape_ascii())
 }
 
 /// Decodes a message, with two kinds that the codec alone refuses: one that was cut off where the datagram was full, which

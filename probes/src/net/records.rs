@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use hickory_proto::rr::rdata::{SVCB, svcb};
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinEncodable as _;
@@ -64,15 +65,40 @@ pub(crate) fn value_text(data: &RData) -> String {
         RData::SVCB(binding) => service(binding),
         RData::HINFO(host) => format!("{} {}", quoted(&host.cpu), quoted(&host.os)),
         RData::SSHFP(_) | RData::TLSA(_) | RData::SMIMEA(_) | RData::NAPTR(_) | RData::CERT(_) => data.to_string(),
-        RData::Unknown { rdata, .. } => unknown(&rdata.anything),
+        RData::Unknown { code, rdata } => signing(*code, &rdata.anything).unwrap_or_else(|| unknown(&rdata.anything)),
         // Without data there is nothing that a type could give a form to.
         RData::Update0(_) => unknown(&[]),
         other => unknown(&other.to_bytes().unwrap_or_default()),
     }
 }
 
+/// The value of a record as unknown data, whatever its type.
+pub(crate) fn generic_text(data: &RData) -> String {
+    match data {
+        RData::Unknown { rdata, .. } => unknown(&rdata.anything),
+        RData::Update0(_) => unknown(&[]),
+        other => unknown(&other.to_bytes().unwrap_or_default()),
+    }
+}
+
+/// DS and DNSKEY with the records that children publish of them (RFC 4034 sections 2.2 and 5.3, RFC 7344).
+fn signing(record_type: RecordType, bytes: &[u8]) -> Option<String> {
+    let (&[first, second, third, fourth], data) = bytes.split_first_chunk()?;
+    let number = u16::from_be_bytes([first, second]);
+    match record_type {
+        RecordType::DS | RecordType::CDS => {
+            let digest = data.iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02X}"));
+            Some(format!("{number} {third} {fourth} {digest}"))
+        }
+        RecordType::DNSKEY | RecordType::CDNSKEY => {
+            Some(format!("{number} {third} {fourth} {}", BASE64_STANDARD.encode(data)))
+        }
+        _ => None,
+    }
+}
+
 /// A character string in quotes.
-fn quoted(bytes: &[u8]) -> String {
+pub(crate) fn quoted(bytes: &[u8]) -> String {
     let mut text = String::from("\"");
     for byte in bytes {
         match byte {
@@ -143,6 +169,9 @@ mod tests {
             (RData::TXT(TXT::from_bytes(vec![b"a b", b"\"\\\x1b\xff", b""])), r#""a b" "\"\\\027\255" """#),
             (RData::HINFO(HINFO::from_bytes(b"x\n".to_vec().into(), b"".to_vec().into())), r#""x\010" """#),
             (RData::Unknown { code: RecordType::Unknown(65280), rdata: NULL::with(vec![1, 0xab]) }, "\\# 2 01ab"),
+            (RData::Unknown { code: RecordType::DS, rdata: NULL::with(vec![1, 0, 8, 2, 0xab]) }, "256 8 2 AB"),
+            (RData::Unknown { code: RecordType::DS, rdata: NULL::with(vec![1, 0, 8]) }, "\\# 3 010008"),
+            (RData::Unknown { code: RecordType::DNSKEY, rdata: NULL::with(vec![1, 1, 3, 8, 3, 1, 0]) }, "257 3 8 AwEA"),
             (RData::Update0(RecordType::A), "\\# 0"),
             (RData::OPT(OPT::default()), "\\# 0"),
         ];

@@ -7,25 +7,25 @@
 mod answer;
 mod lookup;
 mod server;
+mod system;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hickory_proto::op::Query;
 use hickory_proto::rr::{Name, RData, RecordType};
-use hickory_resolver::Hosts;
 
 use crate::address::{Endpoint, Host, words};
 use crate::evidence;
 use crate::fault::{Addressing, Failure, Fault, Named, Policy, Resolve};
-use crate::net::Attempt;
 use crate::net::verdict::Anchors;
+use crate::net::{Attempt, sys};
 use crate::phases::Phase;
 use lookup::Lookup;
+pub(crate) use system::System;
 
 /// How names become addresses.
 #[derive(Clone, Debug, Default)]
@@ -112,6 +112,9 @@ impl FromStr for Server {
         let (scheme, rest) = text.split_once("://").unwrap_or(("udp", text));
         let endpoint = |port| Endpoint::parse(rest, Some(port)).map_err(|error| format!("`{text}`: {error}"));
         let literal = || {
+            if let Some(zoned) = zoned(rest) {
+                return zoned.map_err(|why| format!("`{text}`: {why}"));
+            }
             let found = endpoint(53)?;
             found
                 .literal()
@@ -120,7 +123,10 @@ impl FromStr for Server {
         match scheme {
             "udp" => literal().map(Self::Udp),
             "tcp" => literal().map(Self::Tcp),
-            "tls" => endpoint(853).map(Self::Tls),
+            "tls" => {
+                let endpoint = endpoint(853)?;
+                check_name(&endpoint.host).map(|()| Self::Tls(endpoint))
+            }
             "https" => {
                 let mut url = url::Url::parse(text).map_err(|error| format!("`{text}`: {error}"))?;
                 if !url.username().is_empty() || url.password().is_some() {
@@ -138,6 +144,22 @@ impl FromStr for Server {
     }
 }
 
+/// An IPv6 address with the link that it is of (RFC 4007 section 11), with brackets and port or without; `None` if the
+/// text is another one.
+fn zoned(text: &str) -> Option<Result<SocketAddr, String>> {
+    let (address, rest) = text.strip_prefix('[').unwrap_or(text).split_once('%')?;
+    let address = address.parse().ok()?;
+    let (zone, port) = if text.starts_with('[') { rest.split_once(']')? } else { (rest, "") };
+    let port = match port.strip_prefix(':') {
+        None if port.is_empty() => Some(53),
+        digits => digits.and_then(|digits| digits.parse().ok()).filter(|port| *port != 0),
+    };
+    let Some(port) = port else { return Some(Err("the port is no number from 1 to 65535".to_owned())) };
+    let index = zone.parse().ok().or_else(|| sys::interface_index(zone));
+    let found = index.map(|index| SocketAddrV6::new(address, port, 0, index).into());
+    Some(found.ok_or_else(|| format!("this host has no interface `{zone}`")))
+}
+
 impl fmt::Display for Server {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,76 +167,6 @@ impl fmt::Display for Server {
             Self::Tcp(address) => write!(formatter, "tcp://{address}"),
             Self::Tls(endpoint) => write!(formatter, "tls://{endpoint}"),
             Self::Https(url) => url.fmt(formatter),
-        }
-    }
-}
-
-/// The name service of the system: /etc/resolv.conf and /etc/hosts.
-#[derive(Debug)]
-pub(crate) struct System {
-    hosts: Hosts,
-    servers: Vec<Server>,
-    search: Vec<Name>,
-    ndots: usize,
-    interval: Duration,
-}
-
-impl System {
-    /// Reads both files; what the C library takes for granted stands in for what is missing.
-    pub(crate) fn read() -> Self {
-        let hosts = Hosts::from_system().unwrap_or_default();
-        match hickory_resolver::system_conf::read_system_conf() {
-            Ok((config, options)) => Self {
-                hosts,
-                servers: config
-                    .name_servers()
-                    .iter()
-                    .map(|server| Server::Udp(SocketAddr::new(server.ip, 53)))
-                    .collect(),
-                search: config.search().to_vec(),
-                ndots: options.ndots,
-                interval: options.timeout,
-            },
-            Err(error) => {
-                tracing::warn!("/etc/resolv.conf: {error}; asking 127.0.0.1");
-                Self {
-                    hosts,
-                    servers: vec![Server::Udp((Ipv4Addr::LOCALHOST, 53).into())],
-                    search: Vec::new(),
-                    ndots: 1,
-                    interval: DEFAULT_INTERVAL,
-                }
-            }
-        }
-    }
-
-    fn lookup_hosts(&self, name: &Name, family: Family) -> Vec<IpAddr> {
-        let of_type =
-            |record_type: &RecordType| self.hosts.lookup_static_host(&Query::query(name.clone(), *record_type));
-        let records = family.types().iter().filter_map(of_type);
-        records
-            .flat_map(|lookup| {
-                lookup.answers().iter().filter_map(|record| address_of(&record.data)).collect::<Vec<_>>()
-            })
-            .collect()
-    }
-
-    /// The absolute names to ask for, in the order of resolv.conf(5): as it is first when it has enough dots.
-    fn candidates(&self, name: &Name) -> Vec<Name> {
-        if name.is_fqdn() {
-            return vec![name.clone()];
-        }
-        let absolute = |name: &Name| {
-            let mut name = name.clone();
-            name.set_fqdn(true);
-            name
-        };
-        let searched = self.search.iter().filter_map(|domain| name.clone().append_domain(&absolute(domain)).ok());
-        let dots = usize::from(name.num_labels()).saturating_sub(1);
-        if dots >= self.ndots {
-            std::iter::once(absolute(name)).chain(searched).collect()
-        } else {
-            searched.chain(std::iter::once(absolute(name))).collect()
         }
     }
 }
@@ -301,6 +253,27 @@ impl Attempt<'_> {
     }
 }
 
+/// The 255 octets that a name may have, without the length of its first label and the root.
+const LONGEST_NAME: usize = 253;
+
+/// What is wrong with a host that no name server can be asked for: an empty label, or one of more than 63 octets, or more
+/// than 255 in all (RFC 1035 section 2.3.4).
+pub fn check_name(host: &Host) -> Result<(), String> {
+    match host {
+        Host::Address(_) => Ok(()),
+        Host::Name(name) => Name::from_ascii(name).map(drop).map_err(|error| {
+            let labels = host.without_dot();
+            let why = match labels.split('.').map(str::len).max() {
+                _ if labels.split('.').any(str::is_empty) => "it has an empty label".to_owned(),
+                Some(64..) => "a label has at most 63 bytes".to_owned(),
+                _ if labels.len() > LONGEST_NAME => format!("a name has at most {LONGEST_NAME} bytes"),
+                _ => error.to_string(),
+            };
+            format!("`{name}` is no name that can be asked for: {why}")
+        }),
+    }
+}
+
 fn fixed_addresses(name: &str, fixed: &[IpAddr], family: Family) -> Result<Vec<IpAddr>, Failure<Addressing>> {
     let usable: Vec<_> = fixed.iter().copied().filter(|address| family.takes(*address)).collect();
     if usable.is_empty() {
@@ -350,23 +323,6 @@ mod tests {
         for text in ["dns.test", "quic://127.0.0.1", "127.0.0.1:0", "tls://"] {
             assert!(text.parse::<Server>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn the_search_list_is_used_as_resolv_conf_says() {
-        let name = |text: &str| Name::from_ascii(text).expect("a name");
-        let system = System {
-            hosts: Hosts::default(),
-            servers: Vec::new(),
-            search: vec![name("corp.test"), name("test.")],
-            ndots: 2,
-            interval: DEFAULT_INTERVAL,
-        };
-        let candidates = |text| system.candidates(&name(text)).iter().map(Name::to_ascii).collect::<Vec<_>>();
-        assert_eq!(candidates("a"), ["a.corp.test.", "a.test.", "a."]);
-        assert_eq!(candidates("a.b"), ["a.b.corp.test.", "a.b.test.", "a.b."]);
-        assert_eq!(candidates("a.b.c"), ["a.b.c.", "a.b.c.corp.test.", "a.b.c.test."]);
-        assert_eq!(candidates("a."), ["a."]);
     }
 
     #[test]

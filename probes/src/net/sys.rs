@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "no safe wrapper has these calls; each says why it is sound")]
 
+use std::ffi::CString;
 use std::io;
 use std::mem::{MaybeUninit, size_of};
 use std::os::fd::AsRawFd;
@@ -32,6 +33,14 @@ pub(crate) fn acknowledged(socket: &impl AsRawFd) -> io::Result<u64> {
     // writes less leaves the rest zero.
     let info = unsafe { info.assume_init() };
     Ok(info.tcpi_bytes_acked.saturating_sub(1))
+}
+
+/// The number of an interface of this host.
+pub(crate) fn interface_index(name: &str) -> Option<u32> {
+    let name = CString::new(name).ok()?;
+    // SAFETY: the pointer is to a text that ends in a zero byte, which the call only reads and which outlives it.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index != 0).then_some(index)
 }
 
 /// Sets an option of a socket to a value of plain bytes.

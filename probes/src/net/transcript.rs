@@ -12,6 +12,16 @@ pub(crate) fn excerpt(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(EXCERPT)]
 }
 
+/// A text as it stands; bytes that are no UTF-8 as `\xff`, so that nothing of them is lost.
+fn readable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.push_str(&chunk.invalid().escape_ascii().to_string());
+    }
+    text
+}
+
 impl Attempt<'_> {
     /// Keeps the lines that were heard as the answer to what was said last, and tells them.
     pub(crate) fn note_answer(&mut self, received: &[u8]) {
@@ -30,7 +40,7 @@ impl Attempt<'_> {
         let text = |bytes: &[u8]| {
             // Struck out before it is cut, so that no secret is left in part.
             let struck = self.tainted.strike_bytes(&self.conditions.secrets.strike_bytes(bytes));
-            String::from_utf8_lossy(excerpt(&struck)).into_owned()
+            readable(excerpt(&struck))
         };
         let exchange = Exchange { sent: sent.map(text), received: received.map(text) };
         for (mark, text) in [('>', &exchange.sent), ('<', &exchange.received)] {
@@ -45,5 +55,16 @@ impl Attempt<'_> {
         if self.evidence.dialogue.len() < MOST_EXCHANGES {
             self.evidence.dialogue.push(exchange);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_are_told_apart() {
+        assert_eq!(readable(b"a\xff\xc3\xa9\xc3"), "a\\xff\u{e9}\\xc3");
+        assert_eq!(readable("caf\u{e9}\n".as_bytes()), "caf\u{e9}\n");
     }
 }

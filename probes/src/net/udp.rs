@@ -120,15 +120,22 @@ impl Datagrams {
     }
 
     fn undelivered(&self, doing: &str, error: &io::Error) -> Undelivered {
-        let mut detail = format!("{doing} {}: {}", self.address, kernel_words(error));
         let Some((icmp, from)) = icmp::take_error(&self.socket) else {
+            let detail = format!("{doing} {}: {}", self.address, kernel_words(error));
             return Undelivered {
                 failure: Failure::new(of_errno(error), detail).with_errno(error.raw_os_error()),
                 icmp: None,
             };
         };
         let fault = of_icmp(Family::of(self.address.ip()), icmp);
-        detail.push_str(&format!(" ({from} sent ICMP type {}, code {})", icmp.kind, icmp.code));
+        let words = match fault {
+            // The kernel has no error number of its own for these, and says that there is no route.
+            Datagram::TimeExceeded => "time exceeded on the way".to_owned(),
+            Datagram::Prohibited => "administratively prohibited".to_owned(),
+            _ => kernel_words(error),
+        };
+        let (kind, code) = (icmp.kind, icmp.code);
+        let detail = format!("{doing} {}: {words} ({from} sent ICMP type {kind}, code {code})", self.address);
         let said = evidence::IcmpError {
             name: fault.meaning().to_owned(),
             kind: Some(icmp.kind),

@@ -1,6 +1,7 @@
 //! What a series means, once it is over: pure.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::figures::errno;
 use super::{Fault, Limit, Ping, Refused, Silent, errors};
@@ -11,7 +12,14 @@ use crate::net::icmp::{Fate, Tally};
 
 impl Ping {
     /// The verdict: replies, then nothing sent, then errors only, then silence.
-    pub(super) fn judge(&self, target: IpAddr, tally: &Tally, echoes: &Echoes) -> Result<Code, Failure<Fault>> {
+    /// `cut` is how long the last one was waited for, if the end of the run cut that short.
+    pub(super) fn judge(
+        &self,
+        target: IpAddr,
+        tally: &Tally,
+        echoes: &Echoes,
+        cut: Option<Duration>,
+    ) -> Result<Code, Failure<Fault>> {
         if echoes.received > 0 {
             return self.judge_loss(target, echoes);
         }
@@ -22,7 +30,7 @@ impl Ping {
         if echoes.sent > 0 && refusals.len() == echoes.sent {
             return Err(all_refused(target, echoes, &refusals));
         }
-        Err(self.silence(target, echoes, refusals.len()))
+        Err(self.silence(target, echoes, refusals.len(), cut))
     }
 
     fn judge_loss(&self, target: IpAddr, echoes: &Echoes) -> Result<Code, Failure<Fault>> {
@@ -39,7 +47,7 @@ impl Ping {
         Some(format!("{}, more than warn_loss ({})", lost(echoes), percent(limit)))
     }
 
-    fn silence(&self, target: IpAddr, echoes: &Echoes, refused: usize) -> Failure<Fault> {
+    fn silence(&self, target: IpAddr, echoes: &Echoes, refused: usize, cut: Option<Duration>) -> Failure<Fault> {
         let others = echoes.other_addresses.values().sum::<u32>();
         let fault = match (echoes.corrupted, others, echoes.late) {
             (1.., ..) => Silent::Corrupted,
@@ -49,11 +57,15 @@ impl Ping {
             (0, 0, 0) => Silent::NoReply,
         };
         let all = echoes.sent + echoes.unsent;
-        let mut detail = format!("none of {all} requests got a reply from {target} within {:?}", self.wait);
+        let mut detail = format!("none of {all} requests got a reply from {target}");
+        match cut.map(|waited| waited.as_millis()) {
+            None => detail.push_str(&format!(" within {:?}", self.wait)),
+            Some(waited) => detail.push_str(&format!("; the run ended {waited} ms after the last one")),
+        }
         let counts = [
             (echoes.unsent, "could not be sent"),
             (refused, "drew an ICMP error"),
-            (echoes.corrupted as usize, "came back with other data than was sent"),
+            (echoes.corrupted as usize, "came back with other data or with a wrong checksum"),
             (others as usize, "came from another address"),
             (echoes.late as usize, "came too late"),
         ];

@@ -91,7 +91,7 @@ impl Tally {
         let rows = [
             (self.duplicates, "second replies"),
             (self.late, "late replies"),
-            (self.corrupted, "replies with other data than was sent"),
+            (self.corrupted, "replies with other data or with a wrong checksum"),
             (others, "replies from other addresses"),
         ];
         for (count, words) in rows.iter().filter(|(count, _)| *count > 0) {

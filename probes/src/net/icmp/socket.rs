@@ -166,6 +166,11 @@ fn bind(socket: &Socket, settings: &Settings, access: Access) -> Result<(), NotO
     let Some(source) = settings.source.or((access == Access::Own).then(|| settings.family.unspecified())) else {
         return Ok(());
     };
+    // A raw socket of IPv4 takes an IPv6 address for no address at all, and sends from any.
+    if Family::of(source) != settings.family {
+        let error = io::Error::from_raw_os_error(libc::EAFNOSUPPORT);
+        return Err(NotOpen::Source(error, format!("the address {source}")));
+    }
     let bound = socket.bind(&SocketAddr::new(source, 0).into());
     bound.map_err(|error| NotOpen::Source(error, format!("the address {source}")))
 }

@@ -23,6 +23,15 @@ pub(super) enum Said {
     Alias(Name),
 }
 
+/// The answers to what was asked about a name.
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    /// Of the family that decided, one for each step of the aliases; the last one is the answer that did.
+    pub(super) deciding: Vec<Message>,
+    /// Of the other one.
+    pub(super) beside: Vec<Message>,
+}
+
 /// Follows the aliases inside one answer; `seen` has the names that led here.
 pub(super) fn said(
     message: &Message,
@@ -84,12 +93,15 @@ fn rcode_trouble(message: &Message) -> Result<(), Trouble> {
     Err(Trouble::new(fault, format!("the name server answered {}", rcode_name(rcode.into()))))
 }
 
-/// Puts the answer that decided into the evidence, in bounded form.
-pub(super) fn describe(message: &Message, into: &mut evidence::Dns) {
+/// Puts the answers into the evidence, in bounded form: rcode and flags of the one that decided, the records of all.
+pub(super) fn describe(heard: &Heard, into: &mut evidence::Dns) {
     const MOST_RECORDS: usize = 32;
-    into.rcode = Some(rcode_name(message.metadata.response_code.into()));
-    into.flags = flags(message);
-    for record in message.answers.iter().take(MOST_RECORDS) {
+    if let Some(message) = heard.deciding.last() {
+        into.rcode = Some(rcode_name(message.metadata.response_code.into()));
+        into.flags = flags(message);
+    }
+    let messages = heard.deciding.iter().chain(&heard.beside);
+    for record in messages.flat_map(|message| message.answers.iter().take(MOST_RECORDS)) {
         let text = records::line(record);
         if into.answers.len() < MOST_RECORDS && !into.answers.contains(&text) {
             into.answers.push(text);

@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use hickory_proto::op::Message;
 use hickory_proto::rr::{Name, RecordType};
 
-use super::answer::{self, Said};
+use super::answer::{self, Heard, Said};
 use super::server::Exchange;
 use super::{DEFAULT_INTERVAL, Server, Settings, Trouble};
 use crate::evidence;
@@ -22,6 +22,11 @@ use crate::secret::Secrets;
 
 /// How long the second family is waited for once the first has addresses (RFC 8305 section 3).
 const RESOLUTION_DELAY: Duration = Duration::from_millis(50);
+
+/// How long the second family is waited for once a server said no to the first, which is about the name or about the
+/// server more often than about the family. A recursive server that is alive says the same of the other one within this
+/// time; one that drops questions for a type it does not know, as some do with AAAA (RFC 4074), never would.
+const NEGATIVE_DELAY: Duration = Duration::from_secs(1);
 
 /// How many name servers the evidence lists.
 const MOST_SERVERS_NOTED: usize = 16;
@@ -41,8 +46,14 @@ pub(super) struct Lookup<'a> {
 #[derive(Default)]
 struct Noted {
     servers: Vec<evidence::NameServer>,
-    decided: Option<Box<Message>>,
+    /// Who was asked for which type, and has not answered.
+    waiting: Vec<(RecordType, usize)>,
 }
+
+type Addresses = Result<Vec<IpAddr>, Trouble>;
+
+/// What came of asking for one family or both, and the answers that say so.
+type Verdict = (Addresses, Heard);
 
 impl<'a> Lookup<'a> {
     pub(super) fn new(
@@ -63,18 +74,19 @@ impl<'a> Lookup<'a> {
     }
 
     /// The addresses of a name, in the order of the families asked for.
-    pub(super) async fn addresses(self, text: &str, asked: &mut evidence::Dns) -> Result<Vec<IpAddr>, Trouble> {
-        let result = self.find(text).await;
+    pub(super) async fn addresses(self, text: &str, asked: &mut evidence::Dns) -> Addresses {
+        let (result, heard) = self.find(text).await;
         let noted = self.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
         asked.servers = noted.servers;
-        if let Some(message) = noted.decided {
-            answer::describe(&message, asked);
-        }
+        answer::describe(&heard, asked);
         result
     }
 
-    async fn find(&self, text: &str) -> Result<Vec<IpAddr>, Trouble> {
-        let mut name = Name::from_ascii(text).map_err(|error| Trouble::new(Resolve::InvalidName, error.to_string()))?;
+    async fn find(&self, text: &str) -> Verdict {
+        let mut name = match Name::from_ascii(text) {
+            Ok(name) => name,
+            Err(error) => return (Err(Trouble::new(Resolve::InvalidName, error.to_string())), Heard::default()),
+        };
         if !self.settings.servers.is_empty() {
             name.set_fqdn(true);
             return self.absolute(&name).await;
@@ -82,25 +94,29 @@ impl<'a> Lookup<'a> {
         let system = self.host.names();
         let listed = system.lookup_hosts(&name, self.settings.family);
         if !listed.is_empty() {
-            return Ok(listed);
+            return (Ok(listed), Heard::default());
         }
         if name.is_localhost() {
-            return Ok(self.loopback());
+            return (Ok(self.loopback()), Heard::default());
         }
-        let mut first = None;
-        for candidate in system.candidates(&name) {
-            match self.absolute(&candidate).await {
-                // Only these two say that this is not the name that was meant; the rest ends the search.
-                Err(trouble) if matches!(trouble.fault, Resolve::Nxdomain | Resolve::Nodata) => {
-                    let telling = trouble.fault == Resolve::Nodata;
-                    if first.is_none() || telling {
-                        first = Some(trouble);
-                    }
-                }
-                done => return done,
+        self.search(&system.candidates(&name)).await
+    }
+
+    /// Tries the names of the search list in turn, as the C library does: a name that is not there, has no address or
+    /// cannot be found out about leads to the next one, and anything else ends the search.
+    async fn search(&self, candidates: &[Name]) -> Verdict {
+        let mut told: Option<(u8, Verdict)> = None;
+        for candidate in candidates {
+            let verdict = self.absolute(candidate).await;
+            let Some(weight) = verdict.0.as_ref().err().and_then(|trouble| telling(trouble.fault)) else {
+                return verdict;
+            };
+            if told.as_ref().is_none_or(|(highest, _)| weight > *highest) {
+                told = Some((weight, verdict));
             }
         }
-        Err(first.unwrap_or_else(|| Trouble::new(Resolve::Nxdomain, "there is no name to ask for")))
+        let nothing = || (Err(Trouble::new(Resolve::Nxdomain, "there is no name to ask for")), Heard::default());
+        told.map_or_else(nothing, |(_, verdict)| verdict)
     }
 
     /// `localhost` never goes to a name server (RFC 6761 section 6.3).
@@ -110,7 +126,7 @@ impl<'a> Lookup<'a> {
     }
 
     /// Asks for every family at once. Addresses of one family are enough: the other one then gets a moment more.
-    async fn absolute(&self, name: &Name) -> Result<Vec<IpAddr>, Trouble> {
+    async fn absolute(&self, name: &Name) -> Verdict {
         match self.settings.family.types() {
             [first, second] => {
                 let (first, second) = (Box::pin(self.of_type(name, *first)), Box::pin(self.of_type(name, *second)));
@@ -123,46 +139,57 @@ impl<'a> Lookup<'a> {
         }
     }
 
-    async fn combine(
-        &self,
-        done: Result<Vec<IpAddr>, Trouble>,
-        other: impl Future<Output = Result<Vec<IpAddr>, Trouble>>,
-        swapped: bool,
-    ) -> Result<Vec<IpAddr>, Trouble> {
-        let other = match &done {
-            Ok(_) => before(self.deadline.min(Instant::now() + RESOLUTION_DELAY), other).await,
-            // NXDOMAIN is about the name, whatever the type (RFC 8020), but some servers say it of the type they lack;
-            // what a lookup comes to must not hang on which answer is the first.
-            Err(_) => Some(other.await),
+    /// What both families come to; that must not hang on which answer is the first.
+    async fn combine(&self, done: Verdict, other: impl Future<Output = Verdict>, swapped: bool) -> Verdict {
+        let delay = match &done.0 {
+            Ok(_) => Some(RESOLUTION_DELAY),
+            // Neither says anything about the other family.
+            Err(Trouble { fault: Resolve::Nodata | Resolve::TimedOut, .. }) => None,
+            // NXDOMAIN is about the name, whatever the type (RFC 8020), but some servers say it of the type they lack.
+            Err(_) => Some(NEGATIVE_DELAY),
         };
-        match (done, other) {
-            (Ok(mut one), Some(Ok(mut two))) => {
-                if swapped {
-                    std::mem::swap(&mut one, &mut two);
-                }
-                one.append(&mut two);
-                Ok(one)
+        let other = match delay {
+            Some(delay) => before(self.deadline.min(Instant::now() + delay), other).await,
+            None => Some(other.await),
+        };
+        let Some(other) = other else {
+            if done.0.is_err() {
+                self.note_silence(None);
             }
-            (Ok(found), _) | (Err(_), Some(Ok(found))) => Ok(found),
-            (Err(one), Some(Err(two))) if one.fault == Resolve::Nodata && two.fault == Resolve::Nodata => {
-                Err(Trouble::new(Resolve::Nodata, "NOERROR without an address (A, AAAA)"))
+            return done;
+        };
+        let (first, second) = if swapped { (other, done) } else { (done, other) };
+        match (first, second) {
+            ((Ok(mut addresses), heard), (Ok(mut more), others)) => {
+                addresses.append(&mut more);
+                (Ok(addresses), beside(heard, others))
             }
-            (Err(one), Some(Err(two))) => {
-                // Of two alike, that of the family that goes first, whichever came first.
-                let second = weight(&two) > weight(&one) || (swapped && weight(&two) == weight(&one));
-                Err(if second { two } else { one })
+            ((Err(one), heard), (Err(two), others)) if one.fault == Resolve::Nodata && two.fault == Resolve::Nodata => {
+                (Err(Trouble::new(Resolve::Nodata, "NOERROR without an address (A, AAAA)")), beside(heard, others))
             }
-            (Err(one), None) => Err(one),
+            ((Err(one), heard), (Err(two), others)) if weight(&one) >= weight(&two) => {
+                (Err(one), beside(heard, others))
+            }
+            ((found @ Ok(_), heard), (Err(_), others)) | ((Err(_), others), (found, heard)) => {
+                (found, beside(heard, others))
+            }
         }
     }
 
-    async fn of_type(&self, name: &Name, record_type: RecordType) -> Result<Vec<IpAddr>, Trouble> {
+    async fn of_type(&self, name: &Name, record_type: RecordType) -> Verdict {
+        let mut heard = Heard::default();
+        let found = self.follow(name, record_type, &mut heard).await;
+        (found, heard)
+    }
+
+    /// Asks for a name, and for what it stands for.
+    async fn follow(&self, name: &Name, record_type: RecordType, heard: &mut Heard) -> Addresses {
         let mut current = name.clone();
         let mut seen = vec![name.clone()];
         loop {
             let message = self.ask(&current, record_type).await?;
             let said = answer::said(&message, &current, record_type, &mut seen);
-            self.noted().decided = Some(message);
+            heard.deciding.push(*message);
             match said? {
                 Said::Addresses(addresses) => return Ok(addresses),
                 Said::Alias(next) => current = next,
@@ -180,6 +207,7 @@ impl<'a> Lookup<'a> {
             let index = turn % self.servers.len();
             turn += 1;
             troubles[index] = None;
+            self.noted().waiting.push((record_type, index));
             let server = &self.servers[index];
             let query = &query;
             tries.push(async move { (index, self.exchange.with(server, query).await) });
@@ -192,8 +220,10 @@ impl<'a> Lookup<'a> {
                     }
                 };
                 let Some((index, result)) = before(next, waited).await else { break };
+                self.noted().waiting.retain(|waiting| *waiting != (record_type, index));
                 match result {
                     Ok(message) => {
+                        self.note_silence(Some(record_type));
                         self.note(index, "answered");
                         return Ok(message);
                     }
@@ -210,11 +240,7 @@ impl<'a> Lookup<'a> {
                 }
             }
             if Instant::now() >= self.deadline {
-                for (server, trouble) in troubles.iter().enumerate() {
-                    if trouble.is_none() {
-                        self.note(server, Resolve::TimedOut.name());
-                    }
-                }
+                self.note_silence(Some(record_type));
                 return Err(silence(self.servers.len()));
             }
         }
@@ -226,6 +252,17 @@ impl<'a> Lookup<'a> {
         let now = Instant::now();
         let share = self.deadline.saturating_duration_since(now) / u32::try_from(2 * self.servers.len()).unwrap_or(2);
         self.deadline.min(now + self.interval.min(share.max(RESOLUTION_DELAY)))
+    }
+
+    /// Notes who was asked for this type, or for any, and has not answered.
+    fn note_silence(&self, record_type: Option<RecordType>) {
+        let waiting = std::mem::take(&mut self.noted().waiting);
+        let (silent, waiting) =
+            waiting.into_iter().partition::<Vec<_>, _>(|(asked, _)| record_type.is_none_or(|wanted| wanted == *asked));
+        self.noted().waiting = waiting;
+        for (_, index) in silent {
+            self.note(index, Resolve::TimedOut.name());
+        }
     }
 
     fn note(&self, index: usize, result: &str) {
@@ -253,6 +290,34 @@ fn weight(trouble: &Trouble) -> u8 {
         Resolve::Nodata => 0,
         _ => 2,
     }
+}
+
+/// Which trouble of a search list is told, the highest first; `None` ends the search. The order is the C library's.
+const fn telling(fault: Resolve) -> Option<u8> {
+    match fault {
+        Resolve::Nxdomain => Some(0),
+        Resolve::Servfail => Some(1),
+        Resolve::Nodata => Some(2),
+        Resolve::Refused
+        | Resolve::Rcode
+        | Resolve::CnameLoop
+        | Resolve::Malformed
+        | Resolve::TimedOut
+        | Resolve::ServerRefused
+        | Resolve::ServerUnreachable
+        | Resolve::ServerClosed
+        | Resolve::Certificate
+        | Resolve::Tls
+        | Resolve::HttpStatus
+        | Resolve::InvalidName
+        | Resolve::Socket => None,
+    }
+}
+
+/// The answers of two families, of which the first decided.
+fn beside(deciding: Heard, mut others: Heard) -> Heard {
+    others.beside.append(&mut others.deciding);
+    Heard { deciding: deciding.deciding, beside: others.beside }
 }
 
 fn silence(servers: usize) -> Trouble {

@@ -143,17 +143,21 @@ impl Exchange<'_> {
         let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         let request = http::Request::post(url.as_str())
             .header(http::header::HOST, url.authority())
-            .header(http::header::CONTENT_TYPE, "application/dns-message")
-            .header(http::header::ACCEPT, "application/dns-message")
+            .header(http::header::CONTENT_TYPE, message::MEDIA_TYPE)
+            .header(http::header::ACCEPT, message::MEDIA_TYPE)
             .body(Full::new(Bytes::from(bytes)))
             .map_err(|error| Trouble::new(Resolve::InvalidName, error.to_string()))?;
-        let body = if http2 { over_http2(stream, request).await } else { over_http1(stream, request, url).await }?;
+        let response = if http2 { over_http2(stream, request).await } else { over_http1(stream, request, url).await }?;
+        let (head, body) = response.into_parts();
         match message::read(&body, query) {
             Received::Answer(message) => whole(message),
             Received::Foreign(what) => {
                 Err(Trouble::new(Resolve::Malformed, format!("the server answered with {}", what.words())))
             }
-            Received::Garbled(why) => Err(Trouble::new(Resolve::Malformed, why)),
+            Received::Garbled(why) => {
+                let detail = why + &message::other_content_type(&head.headers, self.secrets);
+                Err(Trouble::new(Resolve::Malformed, detail))
+            }
         }
     }
 }
@@ -187,14 +191,17 @@ async fn over_http1(
     stream: TlsStream<Wire>,
     mut request: http::Request<Full<Bytes>>,
     url: &url::Url,
-) -> Result<Bytes, Trouble> {
+) -> Result<http::Response<Bytes>, Trouble> {
     *request.uri_mut() = url[url::Position::BeforePath..].parse().unwrap_or_default();
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(&error))?;
     finish(sender.send_request(request), connection).await
 }
 
-async fn over_http2(stream: TlsStream<Wire>, request: http::Request<Full<Bytes>>) -> Result<Bytes, Trouble> {
+async fn over_http2(
+    stream: TlsStream<Wire>,
+    request: http::Request<Full<Bytes>>,
+) -> Result<http::Response<Bytes>, Trouble> {
     let (mut sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
         .await
         .map_err(|error| broken(&error))?;
@@ -204,7 +211,7 @@ async fn over_http2(stream: TlsStream<Wire>, request: http::Request<Full<Bytes>>
 async fn finish(
     response: impl Future<Output = hyper::Result<http::Response<hyper::body::Incoming>>>,
     connection: impl Future<Output = hyper::Result<()>>,
-) -> Result<Bytes, Trouble> {
+) -> Result<http::Response<Bytes>, Trouble> {
     let answered = async {
         let response = response.await.map_err(|error| broken(&error))?;
         if response.status() != http::StatusCode::OK {
@@ -213,8 +220,9 @@ async fn finish(
                 format!("the name server answered HTTP {}", response.status()),
             ));
         }
-        let body = Limited::new(response.into_body(), LARGEST_MESSAGE).collect().await;
-        body.map(http_body_util::Collected::to_bytes).map_err(|error| {
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST_MESSAGE).collect().await;
+        body.map(|body| http::Response::from_parts(head, body.to_bytes())).map_err(|error| {
             let fault = if error.is::<LengthLimitError>() { Resolve::Malformed } else { Resolve::ServerClosed };
             Trouble::new(fault, format!("the answer broke off: {error}"))
         })
