@@ -14,7 +14,7 @@ use crate::net::{Attempt, Host, before};
 use crate::phases::{Phase, Phases};
 
 /// How many addresses of a name are tried.
-const MOST_ADDRESSES: usize = 4;
+pub(super) const MOST_ADDRESSES: usize = 4;
 
 impl Attempt<'_> {
     /// Connects to the first address that answers. Each gets an equal share of what is left of `connect_timeout`

@@ -9,7 +9,7 @@ use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
 use super::provider;
 use crate::fault::Failure;
-use crate::net::verdict::{Anchors, Demands, Verdict, judge};
+use crate::net::verdict::{Anchors, Demands, Inquiry, Verdict, judge};
 
 /// What the verifier saw and thought of it.
 #[derive(Debug)]
@@ -42,6 +42,12 @@ impl Verifier {
         Some(Failure::new(fault, detail))
     }
 
+    /// What must still be fetched to know whether certificates are revoked.
+    pub(super) fn inquiry(&self) -> Option<Inquiry> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.as_mut()?.verdict.inquiry.take()
+    }
+
     fn note_signature<T>(&self, result: Result<T, rustls::Error>) -> Result<T, rustls::Error> {
         if result.is_err() {
             self.bad_signature.store(true, Ordering::Relaxed);
@@ -56,12 +62,12 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         _name: &ServerName<'_>,
-        _staple: &[u8],
+        staple: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let chain: Vec<_> =
             std::iter::once(end_entity).chain(intermediates).map(|der| der.clone().into_owned()).collect();
-        let verdict = judge(&chain, &self.anchors, &self.demands, self.now);
+        let verdict = judge(&chain, staple, &self.anchors, &self.demands, self.now);
         let bad = verdict.decision().is_some();
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Judged { chain, verdict });
         if bad {

@@ -12,6 +12,7 @@ use x509_parser::oid_registry::{
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::der::single;
 use super::describe;
 
 /// A decoded certificate: what every handshake needs; the rest is read from `der` when a fault is to be explained.
@@ -78,9 +79,14 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// The serial number's bytes, without leading zeros.
-    pub(super) fn serial(&self) -> Vec<u8> {
-        parse(self.der).map(|x509| x509.tbs_certificate.serial.to_bytes_be()).unwrap_or_default()
+    /// The serial number as it stands in the DER.
+    pub(super) fn serial_contents(&self) -> Option<&'a [u8]> {
+        Some(parse(self.der)?.tbs_certificate.raw_serial())
+    }
+
+    /// The bits of the public key, without the algorithm.
+    pub(super) fn key_bits(&self) -> Option<&'a [u8]> {
+        single(self.key)?.inside().nth(1)?.bits()
     }
 
     /// The contents of an extension.
