@@ -242,6 +242,66 @@ fn pin(text: &str) -> Result<[u8; 32], String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::{Document, Source};
+
+    /// The first obstacle of a table, as the book of transfers takes it, and the lines of all mistakes, as others do.
+    fn obstacles(text: &str) -> (Option<Local>, Vec<String>) {
+        let both = |text: &str| {
+            let document = Document::new(Source::inline("t", text.to_owned()));
+            let first = document.read(|root| {
+                let client = read(root.table("tls").as_ref()).client;
+                client.map_err(|obstacles| obstacles.first.failure.fault).err()
+            });
+            let document = Document::new(Source::inline("t", text.to_owned()));
+            document.read(|root| drop(read(root.table("tls").as_ref()).ready()));
+            (first.flatten(), document.into_problems().0.iter().map(ToString::to_string).collect())
+        };
+        both(&format!("[tls]\n{text}\n"))
+    }
+
+    #[test]
+    fn the_first_obstacle_is_that_of_the_documented_order() {
+        let rows = [
+            ("crl_file = '/none'", "", Some(Local::CrlFile)),
+            ("client_cert = '/none'", "crl_file = '/none'", Some(Local::CrlFile)),
+            ("ca_file = '/none'", "crl_file = '/none'", Some(Local::CaFile)),
+            ("ciphers = ['RC4-MD5']", "ca_file = '/none'", Some(Local::NoCipher)),
+            ("fips = true", "ciphers = ['RC4-MD5']", Some(Local::EngineUnfit)),
+            ("engine = 'pkcs11:/dev/null'", "fips = true", Some(Local::EngineFails)),
+            ("engine = 'pkcs11:/none'", "fips = true", Some(Local::EngineUnknown)),
+            ("client_cert = '/none'", "client_key = '/dev/null'", Some(Local::IdentityAbsent)),
+            ("client_cert = '/dev/null'", "client_key = '/dev/null'", Some(Local::IdentityUnusable)),
+            ("verify = true", "", None),
+        ];
+        for (one, other, wanted) in rows {
+            for text in [format!("{one}\n{other}"), format!("{other}\n{one}")] {
+                let (first, problems) = obstacles(&text);
+                assert_eq!(first, wanted, "{text}");
+                let all = text.lines().filter(|line| !line.is_empty() && !line.starts_with("verify")).count();
+                assert_eq!(problems.len(), all, "{text}: {problems:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_of_form_are_no_obstacles() {
+        let rows = [
+            "verify = 1",
+            "no_such_key = 1",
+            "min_version = '1.3'\nmax_version = '1.2'",
+            "min_version = '1.1'",
+            "cert_sha256 = '00'",
+            "pins = ['sha256//']",
+            "revocation = 'maybe'",
+            "verify = false\nrevocation = 'require'",
+            "client_key = '/none'",
+            "client_cert = '/none'\nclient_key = 'pkcs11:object=a'",
+        ];
+        for text in rows {
+            let (first, problems) = obstacles(text);
+            assert_eq!((first, problems.len()), (None, 1), "{text}: {problems:?}");
+        }
+    }
 
     #[test]
     fn fingerprints_and_pins_are_thirty_two_bytes() {

@@ -97,6 +97,8 @@ faults! {
         ClientCertificateRequired = "tls.client_certificate.required", Target;
         /// The server refused the client certificate of the task.
         ClientCertificateRejected = "tls.client_certificate.rejected", Target;
+        /// The key of the client certificate of the task did not sign: its token failed.
+        ClientKeyFailed = "tls.client_certificate.key_failed", Agent;
         /// The peer sent another fatal alert.
         Alert = "tls.alert", Target;
         /// The peer broke the TLS protocol.

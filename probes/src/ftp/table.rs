@@ -150,6 +150,7 @@ fn handshake(cause: Handshake, of_leg: FtpCode) -> FtpCode {
         | Handshake::Fortezza
         | Handshake::ClientCertificateRequired
         | Handshake::ClientCertificateRejected
+        | Handshake::ClientKeyFailed
         | Handshake::Alert
         | Handshake::Protocol
         | Handshake::Injected

@@ -41,6 +41,7 @@ fn net(fault: fault::Fault) -> SmtpCode {
             | Handshake::Fortezza
             | Handshake::ClientCertificateRequired
             | Handshake::ClientCertificateRejected
+            | Handshake::ClientKeyFailed
             | Handshake::Alert
             | Handshake::Protocol
             | Handshake::Injected

@@ -99,6 +99,7 @@ fn handshake(cause: Handshake) -> TcpCode {
         | Handshake::Fortezza
         | Handshake::ClientCertificateRequired
         | Handshake::ClientCertificateRejected
+        | Handshake::ClientKeyFailed
         | Handshake::Alert
         | Handshake::Protocol
         | Handshake::Injected

@@ -301,6 +301,10 @@ fn refine(
             let fault = client_certificate.fault(*alert).unwrap_or_else(|| alert_fault(*alert, client_certificate));
             Failure::new(fault, format!("the server refused the handshake with the alert {name}"))
         }
+        // Signing is the one thing that rustls asks others for and reports in this way.
+        rustls::Error::General(words) if client_certificate.was_asked() => {
+            Failure::new(Handshake::ClientKeyFailed, format!("the key of the client certificate did not sign: {words}"))
+        }
         rustls::Error::PeerIncompatible(_) => {
             Failure::new(Handshake::NothingInCommon, format!("nothing in common: {reason}"))
         }

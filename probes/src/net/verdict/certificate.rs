@@ -1,7 +1,7 @@
 //! The few facts of a certificate that paths, dates and names are judged by.
 
 use rustls::pki_types::CertificateDer;
-use x509_parser::asn1_rs::{Any, FromDer};
+use x509_parser::asn1_rs::{Any, FromDer, oid};
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::error::X509Error;
 use x509_parser::extensions::{AuthorityKeyIdentifier, SubjectAlternativeName, X509Extension};
@@ -29,6 +29,8 @@ pub(super) struct Certificate<'a> {
     pub(super) not_before: i64,
     /// End of the validity in Unix seconds.
     pub(super) not_after: i64,
+    /// What the TLS feature extension says (RFC 7633).
+    pub(super) features: Option<&'a [u8]>,
     subject_key_id: Option<&'a [u8]>,
     authority_key_id: Option<&'a [u8]>,
 }
@@ -47,6 +49,7 @@ impl<'a> Certificate<'a> {
             key: x509.tbs_certificate.subject_pki.raw,
             not_before: x509.validity.not_before.timestamp(),
             not_after: x509.validity.not_after.timestamp(),
+            features: value(&oid!(1.3.6.1.5.5.7.1.24)),
             subject_key_id: value(&OID_X509_EXT_SUBJECT_KEY_IDENTIFIER).and_then(contents),
             authority_key_id: authority.and_then(|authority| authority.key_identifier).map(|id| id.0),
         })

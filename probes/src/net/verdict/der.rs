@@ -84,6 +84,11 @@ impl<'a> Iterator for Values<'a> {
     }
 }
 
+/// The values of the one SEQUENCE that these bytes are.
+pub(super) fn sequence(bytes: &[u8]) -> Option<Values<'_>> {
+    single(bytes).filter(|value| value.is(tag::SEQUENCE)).map(|value| value.inside())
+}
+
 /// The one value that these bytes are, with nothing behind it.
 pub(super) fn single(bytes: &[u8]) -> Option<Value<'_>> {
     let mut values = Values(bytes);

@@ -9,12 +9,11 @@
 use rustls::pki_types::CertificateDer;
 use sha1::{Digest as _, Sha1};
 use sha2::Sha256;
-use x509_parser::asn1_rs::oid;
 use x509_parser::extensions::ExtendedKeyUsage;
 use x509_parser::oid_registry::OID_X509_EXT_EXTENDED_KEY_USAGE;
 
 use super::certificate::Certificate;
-use super::der::{Value, Values, number, single, tag, write};
+use super::der::{Value, Values, number, sequence, single, tag, write};
 use super::status::{Finding, Said, Times};
 use super::{describe, links};
 
@@ -84,12 +83,12 @@ fn judge(
 /// The basic response inside a successful one (section 4.2.1).
 fn successful(response: &[u8]) -> Result<&[u8], String> {
     let garbled = || "the OCSP response cannot be decoded".to_owned();
-    let mut parts = single(response).ok_or_else(garbled)?.inside();
+    let mut parts = sequence(response).ok_or_else(garbled)?;
     let status = parts.next().filter(|value| value.is(tag::ENUMERATED)).ok_or_else(garbled)?;
     let word = match *status.contents {
         [0] => {
-            let bytes = parts.next().filter(|value| value.is_context(0)).and_then(|value| single(value.contents));
-            let mut bytes = bytes.ok_or_else(garbled)?.inside();
+            let bytes = parts.next().filter(|value| value.is_context(0));
+            let mut bytes = bytes.and_then(|value| sequence(value.contents)).ok_or_else(garbled)?;
             let basic = bytes.next().is_some_and(|kind| kind.contents == BASIC);
             let response = bytes.next().filter(|value| basic && value.is(tag::OCTET_STRING));
             return response.map(|value| value.contents).ok_or_else(garbled);
@@ -115,7 +114,7 @@ struct Basic<'a> {
 
 impl<'a> Basic<'a> {
     fn decode(der: &'a [u8]) -> Option<Self> {
-        let mut parts = single(der)?.inside();
+        let mut parts = sequence(der)?;
         let mut data = parts.next()?.inside();
         // The version, if it is not the first one.
         data.next_if(|value| value.is_context(0));
@@ -123,8 +122,8 @@ impl<'a> Basic<'a> {
         let produced = data.next()?.time();
         let statuses = data.next().filter(|value| value.is(tag::SEQUENCE))?.inside();
         let [_algorithm, _signature] = [parts.next()?, parts.next()?];
-        let certificates = parts.next().filter(|value| value.is_context(0)).and_then(|value| single(value.contents));
-        let certificates = certificates.map(|list| list.inside());
+        let certificates = parts.next().filter(|value| value.is_context(0));
+        let certificates = certificates.and_then(|value| sequence(value.contents));
         let certificates = certificates.into_iter().flatten().take(MOST_CERTIFICATES);
         let certificates = certificates.map(|value| CertificateDer::from(value.raw)).collect();
         Some(Self { der, responder, produced, statuses, certificates })
@@ -266,6 +265,6 @@ impl<'a> Single<'a> {
 /// Whether a certificate says that its server staples (RFC 7633): the extension names `status_request`.
 pub(super) fn must_be_stapled(certificate: &Certificate<'_>) -> bool {
     const STATUS_REQUEST: &[u8] = &[5];
-    let features = certificate.extension(&oid!(1.3.6.1.5.5.7.1.24)).and_then(single);
+    let features = certificate.features.and_then(single);
     features.is_some_and(|features| features.inside().any(|feature| number(feature.contents) == STATUS_REQUEST))
 }

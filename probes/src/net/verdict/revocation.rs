@@ -9,7 +9,7 @@ use x509_parser::extensions::{BasicConstraints, KeyUsage, ParsedExtension, X509E
 use x509_parser::oid_registry::{OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE};
 
 use super::certificate::Certificate;
-use super::der::{Value, Values, number, single, tag};
+use super::der::{Value, Values, number, sequence, single, tag};
 use super::status::{Finding, Said, Times, list_urls, urls};
 use super::{describe, links};
 
@@ -42,7 +42,7 @@ impl RevocationList {
     /// Decodes a list once, so that each handshake only looks up serials; `None`: it is no revocation list.
     #[must_use]
     pub fn decode(der: &[u8]) -> Option<Self> {
-        let mut parts = single(der)?.inside().next()?.inside();
+        let mut parts = sequence(der)?.next()?.inside();
         parts.next_if(|value| value.is(tag::INTEGER));
         let _algorithm = parts.next().filter(|value| value.is(tag::SEQUENCE))?;
         let issuer = parts.next().filter(|value| value.is(tag::SEQUENCE))?;
