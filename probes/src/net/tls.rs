@@ -241,6 +241,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn anchors_are_missed_where_neither_host_nor_task_has_any() {
+        let bare = Host::default();
+        bare.roots.set(Arc::new(Anchors::new([]))).expect("nobody has asked the system");
+        let with = |settings: Settings| Client::new(settings).expect("it can be set up").find_anchors(&bare);
+        let missed = with(Settings::default()).map_err(|failure| failure.fault);
+        assert_eq!(missed, Err(Local::NoAnchors));
+        assert!(with(Settings { verify: false, ..Settings::default() }).is_ok());
+        assert!(with(Settings { anchors: Some(Arc::default()), ..Settings::default() }).is_ok());
+    }
+
+    #[test]
     fn suites_are_taken_by_either_name_and_unknown_ones_ignored() {
         let with = |names: &[&str]| {
             let ciphers = names.iter().map(ToString::to_string).collect();

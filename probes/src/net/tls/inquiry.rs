@@ -48,7 +48,7 @@ impl Attempt<'_> {
         match answer {
             Ok(body) => Answer::Came(body),
             Err(Unfetched::TooLarge) => Answer::TooLarge,
-            Err(Unfetched::Unreachable(why)) => Answer::Unreachable(format!("{}: {why}", question.url)),
+            Err(Unfetched::Unreachable(why)) => Answer::Unreachable(why),
         }
     }
 

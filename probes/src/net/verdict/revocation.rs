@@ -5,12 +5,17 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateRevocationListDer;
 use x509_parser::asn1_rs::FromDer;
-use x509_parser::extensions::{BasicConstraints, KeyUsage, ParsedExtension, X509Extension};
-use x509_parser::oid_registry::{OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_KEY_USAGE};
+use x509_parser::extensions::{
+    BasicConstraints, CRLDistributionPoints, DistributionPointName, GeneralName, KeyUsage, ParsedExtension,
+    X509Extension,
+};
+use x509_parser::oid_registry::{
+    OID_X509_EXT_BASIC_CONSTRAINTS, OID_X509_EXT_CRL_DISTRIBUTION_POINTS, OID_X509_EXT_KEY_USAGE,
+};
 
 use super::certificate::Certificate;
 use super::der::{Value, Values, number, sequence, single, tag};
-use super::status::{Finding, Said, Times, list_urls, urls};
+use super::status::{Finding, Said, Times};
 use super::{describe, links};
 
 /// A decoded revocation list; a clone shares it.
@@ -137,7 +142,11 @@ impl Scope {
                         point.indirect_crl || point.only_contains_attribute_certs || point.only_some_reasons.is_some();
                     scope.only_users = point.only_contains_user_certs;
                     scope.only_authorities = point.only_contains_ca_certs;
-                    scope.urls = point.distribution_point.as_ref().map(urls).unwrap_or_default();
+                    if let Some(point) = &point.distribution_point {
+                        // A place that has no URL is one that nobody can compare.
+                        scope.urls = urls(point);
+                        scope.special |= scope.urls.is_empty();
+                    }
                 }
                 _ => scope.special |= extension.critical,
             }
@@ -151,4 +160,21 @@ impl Scope {
         let of_kind = !(self.only_users && authority || self.only_authorities && !authority);
         of_kind && (self.urls.is_empty() || list_urls(certificate).iter().any(|url| self.urls.contains(url)))
     }
+}
+
+/// The places of the lists that a certificate names.
+pub(super) fn list_urls(certificate: &Certificate<'_>) -> Vec<String> {
+    let points = certificate.read::<CRLDistributionPoints<'_>>(&OID_X509_EXT_CRL_DISTRIBUTION_POINTS);
+    let points = points.iter().flat_map(|points| &points.points);
+    points.filter_map(|point| point.distribution_point.as_ref()).flat_map(urls).collect()
+}
+
+/// The URLs of a distribution point.
+fn urls(point: &DistributionPointName<'_>) -> Vec<String> {
+    let DistributionPointName::FullName(names) = point else { return Vec::new() };
+    let uri = |name: &GeneralName<'_>| match name {
+        GeneralName::URI(uri) => Some((*uri).to_owned()),
+        _ => None,
+    };
+    names.iter().filter_map(uri).collect()
 }
