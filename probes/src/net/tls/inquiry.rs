@@ -41,7 +41,7 @@ impl Attempt<'_> {
     }
 
     async fn ask(&self, question: &Question, deadline: Instant) -> Answer {
-        let url = self.conditions.secrets.strike(&question.url);
+        let url = self.conditions.secrets.strike(&question.shown());
         tracing::debug!(target: "conversation", "* asking {url} whether a certificate is revoked");
         let answer = before(deadline, self.fetch(question, deadline)).await;
         let answer = answer.unwrap_or_else(|| Err(Unfetched::Unreachable("there was no answer in time".to_owned())));

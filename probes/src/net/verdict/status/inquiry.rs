@@ -34,7 +34,7 @@ pub(crate) struct Question {
 
 impl Question {
     /// The place, fit to be shown.
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         describe::clean(&self.url)
     }
 }
