@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use rustls::client::Resumption;
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -52,7 +52,7 @@ impl Attempt<'_> {
             // The run then ends in the phase of the handshake that cannot be.
             None => server_name(host).inspect_err(|_| self.add(Phase::Tls, Duration::ZERO)),
         };
-        Ok(Session::new(client, self.host, name?, self.started, alpn))
+        Ok(Session::new(client, self.host, name?, self.now(), alpn))
     }
 
     /// Encrypts the run's own connection in a session.
@@ -185,7 +185,7 @@ impl Session {
         client: &Client,
         host: &Host,
         name: ServerName<'static>,
-        started: SystemTime,
+        now: SystemTime,
         alpn: &[&[u8]],
     ) -> Self {
         let anchors = client
@@ -193,8 +193,7 @@ impl Session {
             .anchors
             .clone()
             .unwrap_or_else(|| if client.settings.verify { host.roots() } else { Arc::new(Anchors::new([])) });
-        let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = UnixTime::since_unix_epoch(since_epoch);
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let verifier = Arc::new(Verifier::new(anchors, client.demands(name.clone()), now));
         let client_certificate =
             Arc::new(ClientCertificate::new(client.settings.identity.as_ref().map(|own| own.certified.clone())));

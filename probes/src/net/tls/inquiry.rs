@@ -6,7 +6,7 @@
 //! 200 only; its size is bounded, and so is the number of sources.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -31,7 +31,7 @@ impl Attempt<'_> {
         let share = now + deadline.saturating_duration_since(now) / 2;
         let questions = inquiry.questions();
         let answers = join_all(questions.iter().map(|question| self.ask(question, share))).await;
-        let verdict = weigh(inquiry, answers).await;
+        let verdict = weigh(inquiry, answers, self.now()).await;
         if let Some((fault, detail)) = verdict.decision() {
             done.result = Err(Failure::new(fault, detail));
         }
@@ -79,8 +79,10 @@ impl Attempt<'_> {
 }
 
 /// Decoding a long list takes a while: not on the thread of the other runs.
-async fn weigh(inquiry: Inquiry, answers: Vec<Answer>) -> Verdict {
-    let weighed = tokio::task::spawn_blocking(move || inquiry.conclude(&answers)).await;
+async fn weigh(inquiry: Inquiry, answers: Vec<Answer>, now: SystemTime) -> Verdict {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    let weighed = tokio::task::spawn_blocking(move || inquiry.conclude(&answers, now)).await;
     // One that was not weighed to its end must not count as good.
     weighed.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -23,7 +24,9 @@ pub(super) struct Judged {
 pub(super) struct Verifier {
     anchors: Arc<Anchors>,
     demands: Demands,
-    now: UnixTime,
+    /// The wall clock when this was made, since the epoch.
+    then: Duration,
+    made: Instant,
     /// What was presented, once it was.
     pub(super) seen: Mutex<Option<Judged>>,
     /// Whether the handshake was signed with another key than the certificate's.
@@ -31,8 +34,15 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    pub(super) fn new(anchors: Arc<Anchors>, demands: Demands, now: UnixTime) -> Self {
-        Self { anchors, demands, now, seen: Mutex::default(), bad_signature: AtomicBool::new(false) }
+    pub(super) fn new(anchors: Arc<Anchors>, demands: Demands, then: Duration) -> Self {
+        Self {
+            anchors,
+            demands,
+            then,
+            made: Instant::now(),
+            seen: Mutex::default(),
+            bad_signature: AtomicBool::new(false),
+        }
     }
 
     /// The failure, if the certificates are not good.
@@ -67,7 +77,9 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let chain: Vec<_> =
             std::iter::once(end_entity).chain(intermediates).map(|der| der.clone().into_owned()).collect();
-        let verdict = judge(&chain, staple, &self.anchors, &self.demands, self.now);
+        // A staple may be made in the very second in which it is looked at.
+        let now = UnixTime::since_unix_epoch(self.then + self.made.elapsed());
+        let verdict = judge(&chain, staple, &self.anchors, &self.demands, now);
         let bad = verdict.decision().is_some();
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Judged { chain, verdict });
         if bad {

@@ -155,9 +155,9 @@ impl<'d> Checks<'_, 'd> {
                 checked.problems.extend(self.of_lists_alone(certificate, index == 0, &listed));
             }
         }
-        let inquiry = Inquiry::new(asked, !self.demands.crls.is_empty(), self.now);
+        let inquiry = Inquiry::new(asked, !self.demands.crls.is_empty());
         if inquiry.questions().is_empty() {
-            checked.problems.extend(inquiry.conclude(&[]).problems);
+            checked.problems.extend(inquiry.conclude(&[], self.now).problems);
         } else {
             checked.inquiry = Some(inquiry);
         }

@@ -109,12 +109,11 @@ pub(crate) struct Inquiry {
     asked: Vec<Asked>,
     /// Whether the task has lists of its own.
     configured: bool,
-    now: i64,
 }
 
 impl Inquiry {
-    pub(super) fn new(asked: Vec<Asked>, configured: bool, now: i64) -> Self {
-        Self { asked, configured, now }
+    pub(super) fn new(asked: Vec<Asked>, configured: bool) -> Self {
+        Self { asked, configured }
     }
 
     /// What to fetch, each thing once.
@@ -128,8 +127,9 @@ impl Inquiry {
         questions
     }
 
-    /// What the answers, in the order of the questions, come to.
-    pub(crate) fn conclude(&self, answers: &[Answer]) -> Verdict {
+    /// What the answers, in the order of the questions, come to: they were made a moment ago, so that they are judged by the
+    /// clock of their coming.
+    pub(crate) fn conclude(&self, answers: &[Answer], now: i64) -> Verdict {
         let questions = self.questions();
         let fetched: Vec<_> = questions.iter().zip(answers.iter().map(Source::read)).collect();
         let (mut problems, mut sources) = (Vec::new(), Vec::new());
@@ -144,7 +144,7 @@ impl Inquiry {
                 let source = fetched.iter().find(|(other, _)| *other == question).map(|(_, source)| source);
                 let finding = source.map_or_else(
                     || Finding::unreachable(format!("{} is not fetched: too many sources are named", question.shown())),
-                    |source| source.finding(*kind, question, &certificate, &issuer, self.now),
+                    |source| source.finding(*kind, question, &certificate, &issuer, now),
                 );
                 let new = Found { kind: *kind, url: Some(question.shown()), finding };
                 sources.push(new.note(&certificate));

@@ -138,7 +138,7 @@ fn what_is_asked_is_bounded() {
     let inquiry = verdict.inquiry.unwrap();
     assert_eq!(inquiry.questions().len(), 8);
     let answers = vec![Answer::Unreachable("nobody is there".to_owned()); 8];
-    let concluded = inquiry.conclude(&answers);
+    let concluded = inquiry.conclude(&answers, now().as_secs().cast_signed());
     assert_eq!(concluded.decision().map(|(fault, _)| fault), Some(Fault::RevocationOffline));
     assert_eq!(concluded.sources.len(), 5 * 4);
 }
