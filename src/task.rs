@@ -154,6 +154,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let limits = read_limits(&table, protocol);
     let around = Around { tls: table.table("tls"), task: &table, timeout: limits.timeout };
     let protocol = protocol?;
+    tls::refuse_strict_shutdown(around.tls.as_ref(), protocol);
     let specs = match protocol {
         Protocol::Ping => ping::read(&around, &targets),
         Protocol::Tcp => tcp::read(&around, &targets),

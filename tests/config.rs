@@ -42,7 +42,7 @@ fn everything_that_ships_is_checked_and_well() {
 /// What is commented out would be right too, paragraph by paragraph; only the files and variables are not there.
 #[test]
 fn settings_that_are_commented_out_are_right() {
-    let absent = Regex::new("cannot be read|is not set|encrypted client keys").expect("a literal expression");
+    let absent = Regex::new("cannot be read|is not set|there is no PKCS#11 module").expect("a literal expression");
     for file in task_files().into_iter().chain([SETTINGS.to_owned()]) {
         for (line, text) in with_a_paragraph_more(&text(&file)) {
             let source = source(&file, &text);

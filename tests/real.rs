@@ -5,6 +5,8 @@
 
 #![allow(unreachable_pub, reason = "a test has no outside: `pub` marks what the stack offers to its tests")]
 
+#[path = "real/authority.rs"]
+mod authority;
 #[path = "real/dns.rs"]
 mod dns;
 #[path = "real/ftp.rs"]
@@ -15,6 +17,8 @@ mod http;
 mod mail;
 #[path = "real/ping.rs"]
 mod ping;
+#[path = "real/revocation.rs"]
+mod revocation;
 #[path = "real/run.rs"]
 mod run;
 mod stack;
@@ -22,3 +26,5 @@ mod stack;
 mod tcp;
 #[path = "real/tls.rs"]
 mod tls;
+#[path = "real/token.rs"]
+mod token;

@@ -91,6 +91,35 @@ pub struct Tls {
     pub chain: Vec<CertificateSummary>,
     /// Every fault found in them, not only the one that decided.
     pub problems: Vec<CertificateProblem>,
+    /// What each source that was asked says about revocation.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub revocation: Vec<RevocationSource>,
+}
+
+/// What one source says about the revocation of one certificate.
+#[derive(Clone, Debug, Serialize)]
+pub struct RevocationSource {
+    /// The subject of the certificate.
+    pub certificate: String,
+    /// `staple`, `crl_file`, `ocsp` or `crl`.
+    pub source: &'static str,
+    /// Where the source is, if it was fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `good`, `revoked`, `unknown`, `unusable` or `unreachable`.
+    pub status: &'static str,
+    /// Why it is not good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When an OCSP response was signed, RFC 3339 in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub produced: Option<String>,
+    /// From when on the source speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub this_update: Option<String>,
+    /// When newer information is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_update: Option<String>,
 }
 
 /// One presented certificate.
@@ -346,6 +375,10 @@ impl Evidence {
         }
         if let Some(tls) = &mut self.tls {
             tls.problems.iter_mut().for_each(|problem| edit(&mut problem.detail));
+            for source in &mut tls.revocation {
+                edit(&mut source.certificate);
+                source.url.iter_mut().chain(&mut source.detail).for_each(&mut *edit);
+            }
             for certificate in &mut tls.chain {
                 edit(&mut certificate.subject);
                 edit(&mut certificate.issuer);

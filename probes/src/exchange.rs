@@ -124,6 +124,13 @@ pub(crate) struct Answer {
     tap: Tap,
 }
 
+impl Answer {
+    /// What the connection carries, valid after the answer is gone.
+    pub(crate) fn tap(&self) -> Tap {
+        self.tap.clone()
+    }
+}
+
 /// Sends a request and waits for the complete head of its response.
 pub(crate) async fn send(
     attempt: &mut Attempt<'_>,

@@ -5,9 +5,13 @@
 //! [`Failure::detail`] and in the evidence; nothing reads them to decide. There is deliberately no
 //! `From<io::Error>`: only the one who knows the phase can name the fault.
 
+mod tls;
+
 use std::fmt;
 
 use serde::Serialize;
+
+pub use tls::{Certificate, Handshake, Local, Shutdown};
 
 /// Whose fault a failure is, as far as the agent can tell.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
@@ -150,76 +154,6 @@ faults! {
 }
 
 faults! {
-    /// What is wrong with the certificates a server presented, or with what the task demands of them.
-    pub enum Certificate {
-        /// A certificate of the path is past its end date.
-        Expired = "tls.certificate.expired", Target;
-        /// A certificate of the path is not valid yet.
-        NotYetValid = "tls.certificate.not_yet_valid", Target;
-        /// The certificate names hosts, and the one asked for is not among them.
-        NameMismatch = "tls.certificate.name_mismatch", Target;
-        /// The certificate has no subject alternative name of the kind asked for.
-        NoName = "tls.certificate.no_name", Target;
-        /// The leaf's SHA-256 is not the one the task demands.
-        Fingerprint = "tls.certificate.fingerprint", Target;
-        /// The chain ends in a self-signed certificate that is not trusted.
-        UntrustedRoot = "tls.certificate.untrusted_root", Target;
-        /// The chain leads to no trusted root and to no self-signed certificate: an issuer is missing.
-        UnknownIssuer = "tls.certificate.unknown_issuer", Target;
-        /// A signature in the chain is wrong, or made in a way that is not accepted.
-        Signature = "tls.certificate.signature", Target;
-        /// The certificate is not made for this use (extended key usage).
-        Purpose = "tls.certificate.purpose", Target;
-        /// Basic constraints, path length or name constraints forbid the chain.
-        Constraints = "tls.certificate.constraints", Target;
-        /// A critical extension is not known.
-        CriticalExtension = "tls.certificate.critical_extension", Target;
-        /// A certificate cannot be decoded, or has a version other than 3.
-        Encoding = "tls.certificate.encoding", Target;
-        /// The key of a certificate is too short to be accepted.
-        WeakKey = "tls.certificate.weak_key", Target;
-        /// The certificates have two or more different faults at once.
-        Several = "tls.certificate.several", Target;
-        /// A certificate of the path is revoked.
-        Revoked = "tls.certificate.revoked", Target;
-        /// No public key of the chain is among the pins of the task.
-        Pin = "tls.certificate.pin", Target;
-        /// The leaf was not issued by the issuer the task demands.
-        IssuerMismatch = "tls.certificate.issuer_mismatch", Target;
-        /// The revocation list cannot be used: stale, or signed by another issuer.
-        RevocationUnusable = "tls.certificate.revocation_unusable", Target;
-    }
-}
-
-faults! {
-    /// Why a TLS handshake failed, certificates aside.
-    pub enum Handshake {
-        /// The handshake was not done in time.
-        TimedOut = "tls.timeout", Target;
-        /// The peer ended the connection during the handshake.
-        Closed = "tls.closed", Target;
-        /// The peer reset the connection during the handshake.
-        Reset = "tls.reset", Target;
-        /// The peer sent bytes that are no TLS record.
-        NotTls = "tls.not_tls", Target;
-        /// The two sides have no version, cipher suite, group or protocol in common.
-        NothingInCommon = "tls.nothing_in_common", Target;
-        /// The server demands a client certificate and the task has none.
-        ClientCertificateRequired = "tls.client_certificate.required", Target;
-        /// The server refused the client certificate of the task.
-        ClientCertificateRejected = "tls.client_certificate.rejected", Target;
-        /// The peer sent another fatal alert.
-        Alert = "tls.alert", Target;
-        /// The peer broke the TLS protocol.
-        Protocol = "tls.protocol", Target;
-        /// The peer sent data in clear text between STARTTLS and the handshake.
-        Injected = "tls.injected", Path;
-        /// The kernel reported another error during the handshake.
-        Other = "tls.other", Path;
-    }
-}
-
-faults! {
     /// Why bytes could not be sent.
     pub enum Send {
         /// What was sent was not taken or acknowledged in time.
@@ -339,6 +273,8 @@ pub enum Fault {
     Send(Send),
     /// Receiving failed.
     Receive(Receive),
+    /// TLS was not ended as the task demands.
+    Shutdown(Shutdown),
 }
 
 impl Fault {
@@ -353,11 +289,12 @@ impl Fault {
         all.extend(Handshake::ALL.iter().copied().map(Self::Handshake));
         all.extend(Send::ALL.iter().copied().map(Self::Send));
         all.extend(Receive::ALL.iter().copied().map(Self::Receive));
+        all.extend(Shutdown::ALL.iter().copied().map(Self::Shutdown));
         all
     }
 }
 
-named_by_parts!(Fault: Resolve, Policy, Connect, Certificate, Handshake, Send, Receive);
+named_by_parts!(Fault: Resolve, Policy, Connect, Certificate, Handshake, Send, Receive, Shutdown);
 
 /// One failure: the fault, and the facts of this time for people.
 #[derive(Clone, Debug)]
@@ -400,7 +337,7 @@ macro_rules! into_fault {
         fn from(cause: $List) -> Self { Self::$List(cause) }
     } )+ };
 }
-into_fault!(Resolve, Policy, Connect, Certificate, Handshake, Send, Receive);
+into_fault!(Resolve, Policy, Connect, Certificate, Handshake, Send, Receive, Shutdown);
 
 #[cfg(test)]
 mod tests {
@@ -409,6 +346,7 @@ mod tests {
     #[test]
     fn every_name_is_given_once() {
         let mut names: Vec<_> = Fault::all().into_iter().map(Named::name).collect();
+        names.extend(Local::ALL.iter().copied().map(Named::name));
         names.sort_unstable();
         let count = names.len();
         names.dedup();

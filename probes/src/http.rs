@@ -345,6 +345,7 @@ impl Http {
         let expected = self.rules.expects(status);
         let available = status < StatusCode::BAD_REQUEST.as_u16();
         let headers = answer.headers.clone();
+        let tap = answer.tap();
         let body = if available || (expected && self.rules.look_at_body()) {
             let body = answer.read_body(attempt, self.body_limit, self.compression).await;
             body.map_err(|failure| failure.map(Fault::from))?
@@ -363,7 +364,9 @@ impl Http {
             let shown = attempt.conditions.secrets.strike_bytes(&body[..body.len().min(SEARCHED)]);
             http.body = Some(String::from_utf8_lossy(&shown[..shown.len().min(EXCERPT)]).into_owned());
         }
-        judged.map(|()| Code::status(status))
+        judged?;
+        attempt.end_tls(&tap).await.map_err(|failure| failure.map(Fault::Net))?;
+        Ok(Code::status(status))
     }
 
     fn judge(

@@ -179,6 +179,11 @@ impl<'a> Attempt<'a> {
         self.ended.get_or_insert_with(Instant::now);
     }
 
+    /// The wall clock now: what it was at the start, and the time since.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.started + self.elapsed()
+    }
+
     /// How long the run may still take.
     pub(crate) fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())

@@ -17,12 +17,11 @@ const DEFAULT_TYPE: &str = "A";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let nothing = || Specs { probes: Vec::new(), trust: None };
-    let encryption = tls::read(around.tls.as_ref());
+    let encryption = tls::read(around.tls.as_ref()).ready();
     let Some(table) = around.task.table("dns") else { return nothing() };
     let keys = Keys::read(&table);
     let expected = table.texts("expect");
     let rules = read_rules(&table, expected.as_deref());
-    let Some(encryption) = encryption else { return nothing() };
     if targets.is_empty()
         && let Ok(question) = Question::parse(".", keys.record_type.as_deref().unwrap_or(DEFAULT_TYPE))
     {

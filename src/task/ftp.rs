@@ -27,9 +27,9 @@ const ANONYMOUS: &str = "anonymous";
 const ANONYMOUS_PASSWORD: &str = "ftp@example.com";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
-    let encryption = tls::read(around.tls.as_ref());
+    let encryption = tls::read(around.tls.as_ref()).ready();
     let table = around.task.table("ftp");
-    let (Some(encryption), Some(table)) = (encryption, table) else { return Specs { probes: Vec::new(), trust: None } };
+    let Some(table) = table else { return Specs { probes: Vec::new(), trust: None } };
     let keys = Keys::read(&table);
     let probe = |target: &Target<'_>| {
         let written = Written::read(target, &SCHEMES)?;

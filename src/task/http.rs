@@ -26,9 +26,9 @@ const LARGEST_BODY_LIMIT: u64 = 32 << 20;
 const HEADER_HELP: &str = "a header name has letters, digits and hyphens, as in User-Agent";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
-    let encryption = tls::read(around.tls.as_ref());
+    let encryption = tls::read(around.tls.as_ref()).ready();
     let table = around.task.table("http");
-    let (Some(encryption), Some(table)) = (encryption, table) else { return Specs { probes: Vec::new(), trust: None } };
+    let Some(table) = table else { return Specs { probes: Vec::new(), trust: None } };
     let template = read_template(&table, encryption.client);
     let keys = Login::of_table(&table);
     let probe = |target: &Target<'_>| {

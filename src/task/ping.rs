@@ -37,7 +37,7 @@ const MOST_DATA: usize = 65_507;
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     // A ping has no TLS, and name servers may.
-    let trust = tls::read(around.tls.as_ref()).and_then(|encryption| encryption.trust);
+    let trust = tls::read(around.tls.as_ref()).ready().trust;
     let keys = around.task.table("ping").map(|table| {
         let keys = read_keys(&table);
         check_series(around, &table, &keys);

@@ -16,9 +16,9 @@ const SCHEMES: Schemes = Schemes {
 };
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
-    let encryption = tls::read(around.tls.as_ref());
+    let encryption = tls::read(around.tls.as_ref()).ready();
     let table = around.task.table("smtp");
-    let (Some(encryption), Some(table)) = (encryption, table) else { return Specs { probes: Vec::new(), trust: None } };
+    let Some(table) = table else { return Specs { probes: Vec::new(), trust: None } };
     let wanted = read_encryption(&table, "starttls");
     let login = Login::of_lines(&table);
     // Malformed addresses have a code in the book: they are judged by the run.

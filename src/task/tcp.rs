@@ -12,11 +12,10 @@ use crate::reader::{Item, Table};
 const HELP: &str = "a TCP target is host:port, as in mail.example.com:25 or [2001:db8::7]:25";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
-    let encryption = tls::read(around.tls.as_ref());
+    let encryption = tls::read(around.tls.as_ref()).ready();
     let table = around.task.table("tcp");
     let (encrypted, steps) =
         table.as_ref().map(|table| (table.boolean("tls").unwrap_or(false), read_steps(table))).unwrap_or_default();
-    let Some(encryption) = encryption else { return Specs { probes: Vec::new(), trust: None } };
     let probe = |target: &Target<'_>| {
         let endpoint = host_and_port(target, "tcp", HELP)?;
         let tcp = Tcp { endpoint, encrypted, steps: steps.clone(), tls: encryption.client.clone() };

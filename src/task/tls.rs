@@ -1,96 +1,211 @@
 //! The table `[task.tls]`: files are read and keys are tried here, so that a run finds everything ready.
+//!
+//! A table can be wrong in two ways. Mistakes of form (a type, an unknown key, versions that cross) are mistakes of the
+//! task in every book. What this host cannot set up (a file that is missing, an engine that does not start) is a
+//! [`Failure`] of the closed list [`Local`]: for most books that is a mistake as well, at the key that it comes from, and a
+//! book with codes for it makes the first one, in the order of that list, the result of its run.
 
-use std::fs;
+mod files;
+
 use std::sync::Arc;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use probes::net::tls::{self, Client, Settings, SetupError, Version};
-use probes::net::verdict::{Anchors, RevocationList};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName};
-use rustls::sign::CertifiedKey;
+use probes::codes::Protocol;
+use probes::fault::{Failure, Local};
+use probes::net::tls::{self, Client, Revocation, Settings, SetupError, Version};
+use probes::net::verdict::Anchors;
+use rustls::pki_types::ServerName;
 
 use crate::reader::{Item, Table};
 
 /// What a task's TLS came to.
-pub(super) struct Tls {
+///
+/// A book with codes for obstacles takes `client.map_err(|obstacles| obstacles.first.failure)`, all others `ready()`.
+pub(super) struct Tls<'d> {
+    /// For the probes of the task, or what stands in the way.
+    pub(super) client: Result<Arc<Client>, Obstacles<'d>>,
+    /// The trust anchors that the task names.
+    pub(super) trust: Option<Arc<Anchors>>,
+}
+
+/// Everything that stands in the way.
+pub(super) struct Obstacles<'d> {
+    /// The one that decides where only one can.
+    pub(super) first: Obstacle<'d>,
+    others: Vec<Obstacle<'d>>,
+}
+
+/// TLS that is ready for runs.
+pub(super) struct Ready {
     /// For the probes of the task.
     pub(super) client: Arc<Client>,
     /// The trust anchors that the task names.
     pub(super) trust: Option<Arc<Anchors>>,
 }
 
-/// Reads the table, or makes the defaults of none; of one with mistakes too, so that those of other tables are found.
-pub(super) fn read(table: Option<&Table<'_>>) -> Option<Tls> {
-    let settings = table.map(read_settings).unwrap_or_default();
-    let trust = settings.anchors.clone();
-    match Client::new(settings) {
-        Ok(client) => Some(Tls { client: Arc::new(client), trust }),
-        Err(error) => {
-            let table = table?;
-            match error {
-                SetupError::NoVersion => table.fail_at("min_version", "min_version is newer than max_version"),
-                SetupError::NoCipher => {
-                    table.fail_at("ciphers", "none of `ciphers` is a suite that can be used with these versions");
-                }
+/// What cannot be set up on this host, and the key that asks for it.
+pub(super) struct Obstacle<'d> {
+    /// What it is.
+    pub(super) failure: Failure<Local>,
+    item: Item<'d>,
+}
+
+impl Tls<'_> {
+    /// For a book without codes for it: what cannot be set up is a mistake at its place, and a client without demands
+    /// stands in, so that the rest of the task is read as well.
+    pub(super) fn ready(self) -> Ready {
+        let client = self.client.unwrap_or_else(|obstacles| {
+            for Obstacle { failure, item } in std::iter::once(obstacles.first).chain(obstacles.others) {
+                item.fail(failure.detail);
             }
-            read(None)
-        }
+            Arc::default()
+        });
+        Ready { client, trust: self.trust }
     }
 }
 
-fn read_settings(table: &Table<'_>) -> Settings {
-    refuse_what_is_not_there(table);
-    let defaults = Settings::default();
-    let password = table.take("client_key_password");
-    if let Some(item) = password {
-        if let Some(text) = item.text() {
-            item.document().hide(&text.value);
-        }
-        item.fail("encrypted client keys cannot be used by this version of the agent");
-    }
-    Settings {
-        anchors: table.take("ca_file").and_then(|item| anchors(&item)),
-        identity: identity(table),
-        server_name: table.parsed("server_name", |text| {
-            ServerName::try_from(text.to_owned())
-                .map_err(|_| format!("`{text}` is no name that a certificate can have"))
-        }),
-        min_version: table.parsed("min_version", version).unwrap_or(defaults.min_version),
-        max_version: table.parsed("max_version", version).unwrap_or(defaults.max_version),
-        ciphers: table.texts("ciphers").unwrap_or_default().into_iter().map(|(text, _)| text.value).collect(),
-        verify: table.boolean("verify").unwrap_or(defaults.verify),
-        cert_sha256: table.parsed("cert_sha256", fingerprint),
-        pins: table.texts("pins").unwrap_or_default().iter().filter_map(|(_, item)| item.parsed(pin)).collect(),
-        issuer: table.take("issuer_cert").and_then(|item| certificates(&item)?.into_iter().next()),
-        crls: table.take("crl_file").map(|item| revocation_lists(&item)).unwrap_or_default(),
+/// Reads the table, or makes the defaults of none.
+pub(super) fn read<'d>(table: Option<&Table<'d>>) -> Tls<'d> {
+    let Some(table) = table else { return Tls { client: Ok(Arc::default()), trust: None } };
+    let mut reading = Reading::default();
+    let settings = reading.settings(table);
+    let trust = settings.anchors.clone();
+    let client = Client::new(settings).unwrap_or_else(|error| {
+        reading.note_setup(table, error);
+        Client::default()
+    });
+    let rank = |obstacle: &Obstacle<'_>| Local::ALL.iter().position(|local| *local == obstacle.failure.fault);
+    reading.obstacles.sort_by_key(rank);
+    let mut obstacles = reading.obstacles.into_iter();
+    let client = match obstacles.next() {
+        Some(first) => Err(Obstacles { first, others: obstacles.collect() }),
+        None => Ok(Arc::new(client)),
+    };
+    Tls { client, trust }
+}
+
+/// Demands of a protocol that does not meet them are refused, not forgotten.
+pub(super) fn refuse_strict_shutdown(table: Option<&Table<'_>>, protocol: Protocol) {
+    let Some(table) = table else { return };
+    let met = matches!(protocol, Protocol::Http | Protocol::Tcp | Protocol::Transfer);
+    if !met && table.boolean("strict_shutdown") == Some(true) {
+        let protocol = protocol.name();
+        table.fail_at("strict_shutdown", format!("a strict end of TLS cannot be demanded of [task.{protocol}]"));
     }
 }
 
-/// Demands that this version cannot meet are refused, not forgotten.
-fn refuse_what_is_not_there(table: &Table<'_>) {
-    let refuse =
-        |item: &Item<'_>, what: &str| item.fail(format!("{what} cannot be demanded of this version of the agent"));
-    if let Some(item) = table.take("revocation")
-        && item.text().is_some_and(|text| text.value != "off")
-    {
-        refuse(&item, "a revocation check beyond crl_file");
+/// A table under way, and what stood in the way so far.
+#[derive(Default)]
+struct Reading<'d> {
+    obstacles: Vec<Obstacle<'d>>,
+}
+
+impl<'d> Reading<'d> {
+    fn note(&mut self, item: Item<'d>, failure: Failure<Local>) {
+        self.obstacles.push(Obstacle { failure, item });
     }
-    for (key, what) in
-        [("verify_status", "a stapled status"), ("strict_shutdown", "a strict end of TLS"), ("fips", "FIPS mode")]
-    {
-        if table.boolean(key) == Some(true)
-            && let Some(item) = table.take(key)
+
+    /// The value of what could be set up.
+    fn take<T>(&mut self, item: &Item<'d>, result: Result<T, Failure<Local>>) -> Option<T> {
+        result.map_err(|failure| self.note(item.clone(), failure)).ok()
+    }
+
+    fn note_setup(&mut self, table: &Table<'d>, error: SetupError) {
+        let (fault, detail, keys): (_, _, &[&'static str]) = match error {
+            SetupError::NoVersion => return table.fail_at("min_version", "min_version is newer than max_version"),
+            SetupError::NoCipher => {
+                (Local::NoCipher, "none of `ciphers` is a suite that can be used with these versions", &["ciphers"])
+            }
+            // Without a word about versions there are suites for them.
+            SetupError::Library => {
+                (Local::Library, "the TLS library has no suite for these versions", &["min_version", "max_version"])
+            }
+        };
+        match keys.iter().find_map(|key| table.take(key)) {
+            Some(item) => self.note(item, Failure::new(fault, detail)),
+            None => table.fail(detail),
+        }
+    }
+
+    fn settings(&mut self, table: &Table<'d>) -> Settings {
+        let defaults = Settings::default();
+        let verify = table.boolean("verify").unwrap_or(defaults.verify);
+        let engine = self.engine(table);
+        Settings {
+            anchors: self.file(table, "ca_file", files::anchors),
+            crls: self.file(table, "crl_file", files::revocation_lists).unwrap_or_default(),
+            identity: files::identity(self, table, engine.as_ref()),
+            server_name: table.parsed("server_name", |text| {
+                ServerName::try_from(text.to_owned())
+                    .map_err(|_| format!("`{text}` is no name that a certificate can have"))
+            }),
+            min_version: table.parsed("min_version", version).unwrap_or(defaults.min_version),
+            max_version: table.parsed("max_version", version).unwrap_or(defaults.max_version),
+            ciphers: table.texts("ciphers").unwrap_or_default().into_iter().map(|(text, _)| text.value).collect(),
+            verify,
+            cert_sha256: table.parsed("cert_sha256", fingerprint),
+            pins: table.texts("pins").unwrap_or_default().iter().filter_map(|(_, item)| item.parsed(pin)).collect(),
+            issuer: table.take("issuer_cert").and_then(|item| files::issuer(&item)),
+            revocation: revocation(table, verify),
+            verify_status: table.boolean("verify_status").unwrap_or(false),
+            strict_shutdown: table.boolean("strict_shutdown").unwrap_or(false),
+        }
+    }
+
+    /// A file that a key names, read.
+    fn file<T>(
+        &mut self,
+        table: &Table<'d>,
+        key: &'static str,
+        read: impl FnOnce(&Item<'d>, &str) -> Result<T, Failure<Local>>,
+    ) -> Option<T> {
+        let item = table.take(key)?;
+        let path = item.text()?.value;
+        let read = read(&item, &path);
+        self.take(&item, read)
+    }
+
+    /// The engine: the library's own, or a PKCS#11 module, which is started.
+    fn engine(&mut self, table: &Table<'d>) -> Option<tls::Engine> {
+        let named = table.take("engine").and_then(|item| Some((item.text()?.value, item)));
+        let mut engine = None;
+        let mut fips = tls::is_fips();
+        if let Some((name, item)) = &named {
+            if let Some(module) = name.strip_prefix("pkcs11:") {
+                engine = self.take(item, tls::Engine::load(&item.document().path(module)));
+                fips = false;
+            } else if !tls::is_engine(name) {
+                let detail =
+                    format!("there is no TLS engine `{name}`: it is \"{}\" or \"pkcs11:/path/module.so\"", tls::ENGINE);
+                self.note(item.clone(), Failure::new(Local::EngineUnknown, detail));
+            }
+        }
+        if table.boolean("fips") == Some(true)
+            && !fips
+            && let Some(item) = table.take("fips")
         {
-            refuse(&item, what);
+            let name = named.as_ref().map_or(tls::ENGINE, |(name, _)| name);
+            let detail = format!("the engine `{name}` of this build of the agent does not work in FIPS mode");
+            self.note(item, Failure::new(Local::EngineUnfit, detail));
         }
+        engine
     }
-    if let Some(item) = table.take("engine")
-        && let Some(text) = item.text()
-        && text.value != "aws-lc-rs"
-    {
-        item.fail_with_help(format!("there is no TLS engine `{}`", text.value), "the engine is \"aws-lc-rs\"");
+}
+
+/// Whether it must be known that certificates are not revoked.
+fn revocation(table: &Table<'_>, verify: bool) -> Revocation {
+    let wanted = table.parsed("revocation", |text| match text {
+        "off" => Ok(Revocation::Off),
+        "require" => Ok(Revocation::Require),
+        _ => Err(format!("`{text}` is neither \"off\" nor \"require\"")),
+    });
+    if wanted == Some(Revocation::Require) && !verify {
+        table.fail_at(
+            "revocation",
+            "revocation = \"require\" needs verify = true: there is no proven path to ask about",
+        );
     }
+    wanted.unwrap_or_default()
 }
 
 fn version(text: &str) -> Result<Version, String> {
@@ -124,79 +239,69 @@ fn pin(text: &str) -> Result<[u8; 32], String> {
     BASE64_STANDARD.decode(encoded).ok().and_then(|bytes| bytes.try_into().ok()).ok_or_else(bad)
 }
 
-fn file(item: &Item<'_>) -> Option<(String, Vec<u8>)> {
-    let path = item.text()?.value;
-    match fs::read(item.document().path(&path)) {
-        Ok(bytes) => Some((path, bytes)),
-        Err(error) => {
-            item.fail(format!("the file `{path}` cannot be read: {error}"));
-            None
-        }
-    }
-}
-
-fn certificates(item: &Item<'_>) -> Option<Vec<CertificateDer<'static>>> {
-    let (path, bytes) = file(item)?;
-    match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
-        Ok(certificates) if certificates.is_empty() => item.fail(format!("`{path}` has no certificate in PEM form")),
-        Ok(certificates) => return Some(certificates),
-        Err(error) => item.fail(format!("`{path}` is no PEM file: {error}")),
-    }
-    None
-}
-
-fn anchors(item: &Item<'_>) -> Option<Arc<Anchors>> {
-    let anchors = Anchors::new(certificates(item)?);
-    if anchors.is_empty() {
-        item.fail("the file has no certificate that can be a trust anchor");
-        return None;
-    }
-    Some(Arc::new(anchors))
-}
-
-fn revocation_lists(item: &Item<'_>) -> Vec<RevocationList> {
-    let Some((path, bytes)) = file(item) else { return Vec::new() };
-    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
-    let lists: Vec<_> = lists.unwrap_or_default().iter().filter_map(|der| RevocationList::decode(der)).collect();
-    if lists.is_empty() {
-        item.fail(format!("`{path}` has no certificate revocation list in PEM form"));
-    }
-    lists
-}
-
-fn identity(table: &Table<'_>) -> Option<Arc<CertifiedKey>> {
-    let (certificate, key) = (table.take("client_cert"), table.take("client_key"));
-    let (certificate, key) = match (certificate, key) {
-        (Some(certificate), Some(key)) => (certificate, key),
-        (Some(item), None) => {
-            // One file may hold both.
-            let key = item.clone();
-            (item, key)
-        }
-        (None, Some(item)) => {
-            item.fail("a client_key needs the client_cert that it belongs to");
-            return None;
-        }
-        (None, None) => return None,
-    };
-    let chain = certificates(&certificate)?;
-    let (path, bytes) = file(&key)?;
-    match PrivateKeyDer::from_pem_slice(&bytes) {
-        Ok(private) => match tls::identity(chain, private) {
-            Ok(identity) => return Some(identity),
-            Err(rustls::Error::InconsistentKeys(_)) => {
-                key.fail(format!("the key in `{path}` is not the one that the certificate is for"));
-            }
-            Err(error) => key.fail(format!("the key in `{path}` cannot be used: {error}")),
-        },
-        Err(error) => key.fail(format!("`{path}` has no private key in clear PEM form: {error}")),
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reader::{Document, Source};
+
+    /// The first obstacle of a table, as the book of transfers takes it, and the lines of all mistakes, as others do.
+    fn obstacles(text: &str) -> (Option<Local>, Vec<String>) {
+        let both = |text: &str| {
+            let document = Document::new(Source::inline("t", text.to_owned()));
+            let first = document.read(|root| {
+                let client = read(root.table("tls").as_ref()).client;
+                client.map_err(|obstacles| obstacles.first.failure.fault).err()
+            });
+            let document = Document::new(Source::inline("t", text.to_owned()));
+            document.read(|root| drop(read(root.table("tls").as_ref()).ready()));
+            (first.flatten(), document.into_problems().0.iter().map(ToString::to_string).collect())
+        };
+        both(&format!("[tls]\n{text}\n"))
+    }
+
+    #[test]
+    fn the_first_obstacle_is_that_of_the_documented_order() {
+        let rows = [
+            ("crl_file = '/none'", "", Some(Local::CrlFile)),
+            ("client_cert = '/none'", "crl_file = '/none'", Some(Local::CrlFile)),
+            ("ca_file = '/none'", "crl_file = '/none'", Some(Local::CaFile)),
+            ("ciphers = ['RC4-MD5']", "ca_file = '/none'", Some(Local::NoCipher)),
+            ("fips = true", "ciphers = ['RC4-MD5']", Some(Local::EngineUnfit)),
+            ("engine = 'pkcs11:/dev/null'", "fips = true", Some(Local::EngineFails)),
+            ("engine = 'pkcs11:/none'", "fips = true", Some(Local::EngineUnknown)),
+            ("client_cert = '/none'", "client_key = '/dev/null'", Some(Local::IdentityAbsent)),
+            ("client_cert = '/dev/null'", "client_key = '/dev/null'", Some(Local::IdentityUnusable)),
+            ("verify = true", "", None),
+        ];
+        for (one, other, wanted) in rows {
+            for text in [format!("{one}\n{other}"), format!("{other}\n{one}")] {
+                let (first, problems) = obstacles(&text);
+                assert_eq!(first, wanted, "{text}");
+                let all = text.lines().filter(|line| !line.is_empty() && !line.starts_with("verify")).count();
+                assert_eq!(problems.len(), all, "{text}: {problems:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_of_form_are_no_obstacles() {
+        let rows = [
+            "verify = 1",
+            "no_such_key = 1",
+            "min_version = '1.3'\nmax_version = '1.2'",
+            "min_version = '1.1'",
+            "cert_sha256 = '00'",
+            "pins = ['sha256//']",
+            "revocation = 'maybe'",
+            "verify = false\nrevocation = 'require'",
+            "client_key = '/none'",
+            "client_cert = '/none'\nclient_key = 'pkcs11:object=a'",
+        ];
+        for text in rows {
+            let (first, problems) = obstacles(text);
+            assert_eq!((first, problems.len()), (None, 1), "{text}: {problems:?}");
+        }
+    }
 
     #[test]
     fn fingerprints_and_pins_are_thirty_two_bytes() {

@@ -20,7 +20,7 @@ const HELP: &str = "a UDP target is host:port, as in time.example.com:123 or [20
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let nothing = || Specs { probes: Vec::new(), trust: None };
     // UDP itself has no TLS, but a name server of the task may.
-    let Some(encryption) = tls::read(around.tls.as_ref()) else { return nothing() };
+    let encryption = tls::read(around.tls.as_ref()).ready();
     let Some(table) = around.task.table("udp") else { return nothing() };
     let payload = bytes(&table, "send", "send_hex").unwrap_or_default();
     if payload.len() > LARGEST_PAYLOAD {

@@ -10,16 +10,19 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use pkcs8::PrivateKeyInfoRef;
+use pkcs8::pkcs5::pbes2;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DnType,
-    ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
-    PKCS_RSA_SHA256, PublicKeyData, RevocationReason, RevokedCertParams, SanType, SerialNumber, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, CertificateRevocationList, CertificateRevocationListParams,
+    CrlIssuingDistributionPoint, CustomExtension, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints, PKCS_RSA_SHA256, PublicKeyData, RevocationReason,
+    RevokedCertParams, SanType, SerialNumber, SignatureAlgorithm,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The serial number that `crl-revoked.pem` lists.
-const REVOKED_SERIAL: u64 = 0x0bad;
+pub(super) const REVOKED_SERIAL: u64 = 0x0bad;
 
 type Result<T> = std::result::Result<T, rcgen::Error>;
 
@@ -38,13 +41,19 @@ pub struct Identity {
 pub struct Authority {
     root: Signer,
     stranger: Signer,
+    /// Issues the leaves below an intermediate that names sources of revocation.
+    middle: Signer,
     identities: BTreeMap<&'static str, Identity>,
 }
 
-struct Signer {
-    params: CertificateParams,
-    key: KeyPair,
-    certificate: CertificateDer<'static>,
+/// A certificate authority of the lab.
+pub struct Signer {
+    /// Its certificate as rcgen has it.
+    pub params: CertificateParams,
+    /// Its key.
+    pub key: KeyPair,
+    /// Its certificate.
+    pub certificate: CertificateDer<'static>,
 }
 
 /// The authority of this process.
@@ -67,6 +76,21 @@ impl Authority {
         &self.root.certificate
     }
 
+    /// The root, to sign with.
+    pub fn root_signer(&self) -> &Signer {
+        &self.root
+    }
+
+    /// The authority that nobody trusts.
+    pub fn stranger_signer(&self) -> &Signer {
+        &self.stranger
+    }
+
+    /// The authority below the root whose certificate is made anew for each case.
+    pub fn middle_signer(&self) -> &Signer {
+        &self.middle
+    }
+
     /// Writes the files that tasks name: anchors, client identities, revocation lists.
     pub fn write_files(&self, folder: &Path) -> std::result::Result<(), String> {
         let write =
@@ -79,20 +103,35 @@ impl Authority {
             write(&format!("{name}.pem"), identity.chain.iter().map(|der| pem("CERTIFICATE", der)).collect())?;
             write(&format!("{name}.key"), pem("PRIVATE KEY", identity.key.secret_der()))?;
         }
+        write("client-encrypted.key", self.encrypted_key()?)?;
         for (name, text) in self.revocation_lists().map_err(|error| error.to_string())? {
             write(name, text)?;
         }
         Ok(())
     }
 
+    /// The key of `client`, encrypted with the password "correct horse" as OpenSSL does (RFC 8018, PBES2).
+    fn encrypted_key(&self) -> std::result::Result<String, String> {
+        static ENCRYPTED: OnceLock<std::result::Result<String, String>> = OnceLock::new();
+        let encrypt = || {
+            let identity = self.identity("client")?;
+            let scheme = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(2048, b"salt of the lab.", [7; 16]);
+            let scheme = scheme.map_err(|error| error.to_string())?;
+            let key = PrivateKeyInfoRef::try_from(identity.key.secret_der()).map_err(|error| error.to_string())?;
+            let encrypted = key.encrypt_with_params(scheme, b"correct horse").map_err(|error| error.to_string())?;
+            Ok(pem("ENCRYPTED PRIVATE KEY", encrypted.as_bytes()))
+        };
+        ENCRYPTED.get_or_init(encrypt).clone()
+    }
+
     fn revocation_lists(&self) -> Result<[(&'static str, String); 4]> {
         let fresh = (now() - DAY, now() + 7 * DAY);
         let stale = (now() - 9 * DAY, now() - 2 * DAY);
         Ok([
-            ("crl-empty.pem", self.root.revocation_list(None, fresh)?),
-            ("crl-revoked.pem", self.root.revocation_list(Some(REVOKED_SERIAL), fresh)?),
-            ("crl-stale.pem", self.root.revocation_list(None, stale)?),
-            ("crl-stranger.pem", self.stranger.revocation_list(None, fresh)?),
+            ("crl-empty.pem", self.root.revocation_list(&[], fresh, None)?.pem()?),
+            ("crl-revoked.pem", self.root.revocation_list(&[REVOKED_SERIAL], fresh, None)?.pem()?),
+            ("crl-stale.pem", self.root.revocation_list(&[], stale, None)?.pem()?),
+            ("crl-stranger.pem", self.stranger.revocation_list(&[], fresh, None)?.pem()?),
         ])
     }
 
@@ -107,13 +146,19 @@ impl Authority {
         recipes.broken()?;
         recipes.clients(&stranger)?;
         let identities = recipes.identities;
-        Ok(Self { root, stranger, identities })
+        let middle = root.below(authority_params("Lab Middle"))?;
+        Ok(Self { root, stranger, middle, identities })
     }
 }
 
 impl Signer {
     fn root(name: &str) -> Result<Self> {
-        let (params, key) = (authority_params(name), KeyPair::generate()?);
+        Self::root_of(authority_params(name))
+    }
+
+    /// A root with these parameters.
+    pub fn root_of(params: CertificateParams) -> Result<Self> {
+        let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?.der().clone();
         Ok(Self { params, key, certificate })
     }
@@ -124,35 +169,41 @@ impl Signer {
         Ok(Self { params, key, certificate })
     }
 
-    fn sign(&self, params: &CertificateParams, key: &impl PublicKeyData) -> Result<CertificateDer<'static>> {
+    /// A certificate of this signer.
+    pub fn sign(&self, params: &CertificateParams, key: &impl PublicKeyData) -> Result<CertificateDer<'static>> {
         Ok(params.signed_by(key, &Issuer::from_params(&self.params, &self.key))?.der().clone())
     }
 
     /// A leaf of this signer, followed by the given certificates.
-    fn identity(&self, params: &CertificateParams, rest: &[&CertificateDer<'static>]) -> Result<Identity> {
+    pub fn identity(&self, params: &CertificateParams, rest: &[&CertificateDer<'static>]) -> Result<Identity> {
         let key = KeyPair::generate()?;
         Ok(identity(self.sign(params, &key)?, rest, &key))
     }
 
-    fn revocation_list(&self, revoked: Option<u64>, (this, next): (SystemTime, SystemTime)) -> Result<String> {
+    /// A list of what this signer has revoked.
+    pub fn revocation_list(
+        &self,
+        revoked: &[u64],
+        (this, next): (SystemTime, SystemTime),
+        point: Option<CrlIssuingDistributionPoint>,
+    ) -> Result<CertificateRevocationList> {
         CertificateRevocationListParams {
             this_update: this.into(),
             next_update: next.into(),
             crl_number: SerialNumber::from(1),
-            issuing_distribution_point: None,
+            issuing_distribution_point: point,
             revoked_certs: revoked
+                .iter()
                 .map(|serial| RevokedCertParams {
-                    serial_number: SerialNumber::from(serial),
+                    serial_number: SerialNumber::from(*serial),
                     revocation_time: (now() - 2 * DAY).into(),
                     reason_code: Some(RevocationReason::KeyCompromise),
                     invalidity_date: None,
                 })
-                .into_iter()
                 .collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         }
-        .signed_by(&Issuer::from_params(&self.params, &self.key))?
-        .pem()
+        .signed_by(&Issuer::from_params(&self.params, &self.key))
     }
 }
 
@@ -328,11 +379,11 @@ impl PublicKeyData for ShortRsaKey {
     }
 }
 
-fn now() -> SystemTime {
+pub(super) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-fn leaf_params() -> CertificateParams {
+pub(super) fn leaf_params() -> CertificateParams {
     let mut params = CertificateParams::default();
     params.not_before = (now() - DAY).into();
     params.not_after = (now() + 90 * DAY).into();
@@ -351,7 +402,7 @@ fn leaf_params() -> CertificateParams {
     params
 }
 
-fn authority_params(name: &str) -> CertificateParams {
+pub(super) fn authority_params(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.not_before = (now() - DAY).into();
     params.not_after = (now() + 900 * DAY).into();
@@ -362,12 +413,12 @@ fn authority_params(name: &str) -> CertificateParams {
     params
 }
 
-fn expire(params: &mut CertificateParams) {
+pub(super) fn expire(params: &mut CertificateParams) {
     params.not_before = (now() - 30 * DAY).into();
     params.not_after = (now() - 3 * DAY).into();
 }
 
-fn misname(params: &mut CertificateParams) {
+pub(super) fn misname(params: &mut CertificateParams) {
     params.subject_alt_names = "elsewhere.test"
         .try_into()
         .map(SanType::DnsName)

@@ -28,6 +28,7 @@ pub mod records; //      what name servers answer, as case files write it
 pub mod scene; //        a case with its peers up
 pub mod script; //       what a peer does, step by step
 pub mod stage; //        one case from its text to its verdict
+pub mod status; //       OCSP responses and revocation lists
 pub mod tls; //          TLS on top of a peer
 pub mod witness; //      curl and OpenSSL against the lab
 pub mod wire; //         one connection of a peer

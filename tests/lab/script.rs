@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::frames::{self, Frame};
+use super::status::{List, Ocsp, over_http};
 use super::wire::Wire;
 
 /// One step of a script.
@@ -52,6 +53,10 @@ pub enum Step {
     Hear(String),
     /// Waits for so many bytes.
     HearBytes(usize),
+    /// Answers over HTTP with an OCSP response.
+    SayOcsp(Ocsp),
+    /// Answers over HTTP with a revocation list.
+    SayCrl(List),
     /// Does nothing for a while.
     Wait(Span),
     /// Ends its side in order and goes on listening.
@@ -126,6 +131,14 @@ async fn perform(wire: &mut Wire, step: &Step, acceptor: Option<&TlsAcceptor>) -
             wire.say(text.as_bytes()).await?;
             tokio::time::sleep(every.0).await;
         },
+        Step::SayOcsp(response) => {
+            let body = response.encode().map_err(io::Error::other)?;
+            wire.say(&over_http("application/ocsp-response", &body)).await?;
+        }
+        Step::SayCrl(list) => {
+            let body = list.encode().map_err(io::Error::other)?;
+            wire.say(&over_http("application/pkix-crl", &body)).await?;
+        }
         Step::Frame(frame) => wire.say(&frame.encode()?).await?,
         Step::Hear(wanted) => hear(wire, wanted).await?,
         Step::HearBytes(count) => drop(wire.hear_until(|got| (got.len() >= *count).then_some(*count)).await?),

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::authority;
+use super::status::{self, Ocsp, Sources};
 
 /// The `tls` table of a peer.
 #[derive(Clone, Debug, Deserialize)]
@@ -22,6 +23,16 @@ pub struct Tls {
     /// The recipe of the certificate.
     #[serde(default = "good")]
     pub certificate: String,
+    /// What the leaf names, made for the case: `{ ocsp = [URL], crls = [URL], must_staple }`.
+    #[serde(default)]
+    names: Option<Sources>,
+    /// What an intermediate above that leaf names.
+    #[serde(default)]
+    above: Option<Sources>,
+    /// The OCSP response that is stapled.
+    staple: Option<Ocsp>,
+    /// A stapled text that is no OCSP response.
+    staple_text: Option<String>,
     /// The versions spoken: `1.2`, `1.3`.
     #[serde(default)]
     versions: Vec<String>,
@@ -88,11 +99,25 @@ impl Tls {
                 builder.with_client_cert_verifier(verifier.build().map_err(|error| words(&error))?)
             }
         };
-        let identity = authority().identity(&self.certificate)?;
+        let made;
+        let identity = if self.names.is_some() || self.above.is_some() {
+            made = status::identity(
+                &self.certificate,
+                self.names.as_ref().unwrap_or(&Sources::default()),
+                self.above.as_ref(),
+            )?;
+            &made
+        } else {
+            authority().identity(&self.certificate)?
+        };
         let key = any_supported_type(&identity.key).map_err(|error| words(&error))?;
         // Not `with_single_cert`: that would refuse a key that does not fit, and some are not to.
-        let mut config =
-            builder.with_cert_resolver(Arc::new(Always(Arc::new(CertifiedKey::new(identity.chain.clone(), key)))));
+        let mut certified = CertifiedKey::new(identity.chain.clone(), key);
+        certified.ocsp = match (&self.staple, &self.staple_text) {
+            (Some(response), _) => Some(response.encode()?),
+            (None, text) => text.as_ref().map(|text| text.clone().into_bytes()),
+        };
+        let mut config = builder.with_cert_resolver(Arc::new(Always(Arc::new(certified))));
         config.alpn_protocols = self.alpn.iter().map(|name| name.clone().into_bytes()).collect();
         Ok(TlsAcceptor::from(Arc::new(config)))
     }

@@ -25,6 +25,11 @@ pub struct Run {
 
 /// Probes a target with the lines of a task that stand below its name and target: `[task.http]` and so on.
 pub fn probe(target: &str, lines: &str) -> Run {
+    probe_in(&[], target, lines)
+}
+
+/// The same, with variables in the environment of the agent.
+pub fn probe_in(environment: &[(&str, String)], target: &str, lines: &str) -> Run {
     let task = format!("[[task]]\nname = \"real\"\ntarget = {target:?}\n{lines}\n");
     let folder = tempfile::tempdir().expect("a folder for the task");
     let path = |name: &str| folder.path().join(name);
@@ -35,6 +40,7 @@ pub fn probe(target: &str, lines: &str) -> Run {
         .args(["probe", "--format", "json", "--task"])
         .arg(path("task.toml"))
         .current_dir(folder.path())
+        .envs(environment.iter().cloned())
         .stdin(Stdio::null())
         .stdout(create("stdout"))
         .stderr(create("stderr"))

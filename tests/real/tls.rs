@@ -115,6 +115,16 @@ fn a_client_certificate_that_nginx_demands() {
 }
 
 #[test]
+fn nginx_ends_tls_in_order() {
+    for listener in [Listener::Tls, Listener::Tls12] {
+        https(listener, "strict_shutdown = true").succeeded(200).with_phases(&PHASES);
+    }
+    // Not in HTTP/2: it takes the end of TLS for a failure, and closes the connection without one of its own.
+    https(Listener::Http2, "strict_shutdown = true").failed(611, "tls.shutdown").with("/phase", "receive");
+    https(Listener::Http2, "").succeeded(200);
+}
+
+#[test]
 fn tls_to_a_plain_port() {
     https(Listener::Plain, "").failed(611, "tls.not_tls").with_phases(&["connect", "tls"]);
 }

@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpSocket;
 
 use compose::Compose;
-use process::{Attended, find, here, new_folder, search_path};
+use process::{Attended, new_folder};
+pub use process::{find, here, search_path};
 
 /// A port of nginx, and what it is there for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

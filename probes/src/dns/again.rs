@@ -51,7 +51,8 @@ pub(super) fn named(fault: Fault) -> Fault {
             fault::Fault::Policy(_)
             | fault::Fault::Resolve(_)
             | fault::Fault::Certificate(_)
-            | fault::Fault::Handshake(_),
+            | fault::Fault::Handshake(_)
+            | fault::Fault::Shutdown(_),
         )
         | Fault::Datagram(_)
         | Fault::Again(_)

@@ -16,7 +16,8 @@ pub(super) fn classify(fault: Fault) -> DnsCode {
             | fault::Fault::Certificate(_)
             | fault::Fault::Handshake(_)
             | fault::Fault::Send(_)
-            | fault::Fault::Receive(_),
+            | fault::Fault::Receive(_)
+            | fault::Fault::Shutdown(_),
         )
         | Fault::Datagram(_)
         | Fault::Again(_)

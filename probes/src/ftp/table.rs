@@ -7,7 +7,7 @@
 
 use crate::codes::FtpCode;
 use crate::dialogue::{self, Cause};
-use crate::fault::{self, Certificate, Connect, Handshake, Policy, Receive, Resolve, Send};
+use crate::fault::{self, Certificate, Connect, Handshake, Policy, Receive, Resolve, Send, Shutdown};
 use crate::ftp_control::{Data, Fault, Step};
 
 pub(super) fn classify(fault: Fault) -> FtpCode {
@@ -64,13 +64,16 @@ fn before_login(cause: fault::Fault) -> FtpCode {
         fault::Fault::Handshake(cause) => handshake(cause, FtpCode::OtherFailure),
         fault::Fault::Send(cause) => send(cause, FtpCode::OtherFailure),
         fault::Fault::Receive(cause) => receive(cause, FtpCode::OtherFailure),
+        fault::Fault::Shutdown(Shutdown::Unanswered) => FtpCode::OtherFailure,
     }
 }
 
 /// Neither a name nor the policy comes into a data connection, but were they to, they would come after the log-in.
 fn on_data(cause: fault::Fault) -> FtpCode {
     match cause {
-        fault::Fault::Policy(Policy::Forbidden) => FtpCode::TransferFailed,
+        fault::Fault::Policy(Policy::Forbidden) | fault::Fault::Shutdown(Shutdown::Unanswered) => {
+            FtpCode::TransferFailed
+        }
         fault::Fault::Resolve(cause) => resolve(cause, FtpCode::TransferFailed),
         fault::Fault::Connect(cause) => connect(cause, FtpCode::TransferFailed),
         fault::Fault::Certificate(cause) => certificate(cause, FtpCode::TransferFailed),
@@ -132,6 +135,9 @@ fn certificate(cause: Certificate, of_leg: FtpCode) -> FtpCode {
         | Certificate::Revoked
         | Certificate::Pin
         | Certificate::IssuerMismatch
+        | Certificate::Staple
+        | Certificate::RevocationOffline
+        | Certificate::RevocationNone
         | Certificate::RevocationUnusable => of_leg,
     }
 }
@@ -143,8 +149,10 @@ fn handshake(cause: Handshake, of_leg: FtpCode) -> FtpCode {
         | Handshake::Reset
         | Handshake::NotTls
         | Handshake::NothingInCommon
+        | Handshake::Fortezza
         | Handshake::ClientCertificateRequired
         | Handshake::ClientCertificateRejected
+        | Handshake::ClientKeyFailed
         | Handshake::Alert
         | Handshake::Protocol
         | Handshake::Injected

@@ -5,7 +5,7 @@
 use super::{Fault, Unwanted};
 use crate::codes::{Code, HttpCode};
 use crate::exchange::Broken;
-use crate::fault::{self, Certificate, Connect, Handshake, Policy, Receive, Resolve, Send};
+use crate::fault::{self, Certificate, Connect, Handshake, Policy, Receive, Resolve, Send, Shutdown};
 
 pub(super) fn classify(fault: Fault) -> Code {
     match fault {
@@ -36,6 +36,7 @@ fn net(fault: fault::Fault) -> HttpCode {
             | Receive::Truncated
             | Receive::Other => HttpCode::OtherFailure,
         },
+        fault::Fault::Shutdown(Shutdown::Unanswered) => HttpCode::OtherFailure,
     }
 }
 
@@ -91,6 +92,9 @@ fn certificate(cause: Certificate) -> HttpCode {
         | Certificate::Revoked
         | Certificate::Pin
         | Certificate::IssuerMismatch
+        | Certificate::Staple
+        | Certificate::RevocationOffline
+        | Certificate::RevocationNone
         | Certificate::RevocationUnusable => HttpCode::OtherFailure,
     }
 }
@@ -102,8 +106,10 @@ fn handshake(cause: Handshake) -> HttpCode {
         | Handshake::Reset
         | Handshake::NotTls
         | Handshake::NothingInCommon
+        | Handshake::Fortezza
         | Handshake::ClientCertificateRequired
         | Handshake::ClientCertificateRejected
+        | Handshake::ClientKeyFailed
         | Handshake::Alert
         | Handshake::Protocol
         | Handshake::Injected

@@ -208,6 +208,35 @@ impl Attempt<'_> {
         self.permit(endpoint, addresses)
     }
 
+    /// The addresses of a host beside the target's, by the same ways and under the same policy. Nothing of it is a phase
+    /// or evidence of the run.
+    pub(crate) async fn addresses_beside(
+        &self,
+        endpoint: &Endpoint,
+        deadline: Instant,
+    ) -> Result<Vec<SocketAddr>, Failure<Addressing>> {
+        let settings = &self.conditions.resolver;
+        let addresses = match &endpoint.host {
+            Host::Address(address) => vec![*address],
+            Host::Name(name) => match settings.hosts.get(name.trim_end_matches('.')) {
+                Some(fixed) => fixed_addresses(name, fixed, settings.family)?,
+                None => Lookup::new(self.host, settings, &self.conditions.secrets, self.started, deadline)
+                    .addresses(name, &mut evidence::Dns::default())
+                    .await
+                    .map_err(|trouble| trouble.failure(name))?,
+            },
+        };
+        let mut addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, endpoint.port)).collect();
+        settings.family.sort(&mut addresses);
+        let permitted = |address: &SocketAddr| self.host.policy.judge(*address, self.conditions.demand).is_ok();
+        addresses.retain(permitted);
+        if addresses.is_empty() {
+            let detail = format!("the address policy forbids every address of {endpoint}");
+            return Err(Failure::new(Policy::Forbidden, detail));
+        }
+        Ok(addresses)
+    }
+
     /// Drops what the policy forbids; a forbidden address among good ones is skipped and noted.
     fn permit(
         &mut self,

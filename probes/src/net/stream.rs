@@ -4,6 +4,7 @@
 //! protocol above said and heard. The records outlive the stream, so that a library that owned it cannot hide why
 //! it ended, and the acknowledged bytes can be asked for at any time.
 
+mod end;
 mod tap;
 
 use std::io;
@@ -16,6 +17,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+use crate::net::tls::Flight;
 
 pub(crate) use tap::{Broken, Record, Tap, show};
 
@@ -31,6 +34,8 @@ pub(crate) struct Wire {
     fresh: bool,
     /// A reset that was met behind fresh data, kept until the reader has acted on those.
     reset: bool,
+    /// What a server says before its handshake is encrypted, where somebody wants to know.
+    flight: Option<Box<Flight>>,
 }
 
 impl Wire {
@@ -39,7 +44,24 @@ impl Wire {
         let errno = Some(libc::ECONNRESET);
         let torn = reset.then_some(Broken { errno, kind: io::ErrorKind::ConnectionReset, tls: None });
         let record = Record { write_error: torn, ..Record::default() };
-        Self { socket: Arc::new(socket), record: Arc::new(Mutex::new(record)), fresh: false, reset: false }
+        Self {
+            socket: Arc::new(socket),
+            record: Arc::new(Mutex::new(record)),
+            fresh: false,
+            reset: false,
+            flight: None,
+        }
+    }
+
+    /// The same connection, of which the beginning of a handshake is watched.
+    pub(crate) fn watched(mut self) -> Self {
+        self.flight = Some(Box::default());
+        self
+    }
+
+    /// What was watched so far, and no more of it.
+    pub(crate) fn take_flight(&mut self) -> Option<Box<Flight>> {
+        self.flight.take()
     }
 
     fn is_torn(&self) -> bool {
@@ -91,6 +113,9 @@ impl AsyncRead for Wire {
             return Poll::Pending;
         }
         self.fresh = buffer.filled().len() > before;
+        if let Some(flight) = &mut self.flight {
+            flight.read(&buffer.filled()[before..]);
+        }
         self.record().note_read(&result, &buffer.filled()[before..]);
         Poll::Ready(result)
     }
@@ -133,6 +158,16 @@ impl AsyncWrite for Wire {
 enum Transport {
     Plain(Wire),
     Tls(Box<TlsStream<Wire>>),
+    /// TLS whose end is looked after by somebody else, when the stream is gone.
+    Kept(Kept),
+}
+
+/// A TLS connection that outlives the library it was lent to.
+type Kept = Arc<Mutex<TlsStream<Wire>>>;
+
+/// What is lent is polled by one task at a time: nobody ever waits here.
+fn lock(kept: &Kept) -> MutexGuard<'_, TlsStream<Wire>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A connection as the protocols use it, clear or encrypted, tapped on both levels.
@@ -143,25 +178,35 @@ pub(crate) struct Stream {
     /// Reads wait for the first write: hyper takes an answer that is there before the question for an error.
     asks_first: bool,
     reader: Option<Waker>,
+    alpn: Option<Vec<u8>>,
 }
 
 impl Stream {
     pub(crate) fn plain(wire: Wire) -> Self {
-        let tap = Tap { socket: wire.socket.clone(), wire: wire.record.clone(), application: Arc::default() };
-        Self { transport: Transport::Plain(wire), tap, asks_first: false, reader: None }
+        let tap = Tap::on(&wire);
+        Self { transport: Transport::Plain(wire), tap, asks_first: false, reader: None, alpn: None }
     }
 
-    pub(crate) fn tls(stream: TlsStream<Wire>) -> Self {
-        let wire = stream.get_ref().0;
-        let tap = Tap { socket: wire.socket.clone(), wire: wire.record.clone(), application: Arc::default() };
-        Self { transport: Transport::Tls(Box::new(stream)), tap, asks_first: false, reader: None }
+    /// An encrypted connection; one that is kept can be ended in order by [`Tap::end_tls`] when the stream is gone.
+    pub(crate) fn tls(stream: TlsStream<Wire>, keep: bool) -> Self {
+        let (wire, session) = stream.get_ref();
+        let alpn = session.alpn_protocol().map(<[u8]>::to_vec);
+        let mut tap = Tap::on(wire);
+        let transport = if keep {
+            let kept = Arc::new(Mutex::new(stream));
+            tap.kept = Some(kept.clone());
+            Transport::Kept(kept)
+        } else {
+            Transport::Tls(Box::new(stream))
+        };
+        Self { transport, tap, asks_first: false, reader: None, alpn }
     }
 
     /// The clear connection below, to be encrypted from now on; `None` if it already is.
     pub(crate) fn into_wire(self) -> Option<Wire> {
         match self.transport {
             Transport::Plain(wire) => Some(wire),
-            Transport::Tls(_) => None,
+            Transport::Tls(_) | Transport::Kept(_) => None,
         }
     }
 
@@ -184,15 +229,12 @@ impl Stream {
 
     /// Whether the connection is encrypted.
     pub(crate) const fn is_tls(&self) -> bool {
-        matches!(self.transport, Transport::Tls(_))
+        matches!(self.transport, Transport::Tls(_) | Transport::Kept(_))
     }
 
     /// The application protocol that TLS agreed on.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
-        match &self.transport {
-            Transport::Plain(_) => None,
-            Transport::Tls(stream) => stream.get_ref().1.alpn_protocol(),
-        }
+        self.alpn.as_deref()
     }
 }
 
@@ -219,6 +261,7 @@ impl AsyncRead for Stream {
         let result = ready!(match &mut self.transport {
             Transport::Plain(wire) => Pin::new(wire).poll_read(context, &mut part),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, &mut part),
+            Transport::Kept(stream) => Pin::new(&mut *lock(stream)).poll_read(context, &mut part),
         });
         let count = part.filled().len();
         let mut record = self.tap.application();
@@ -235,6 +278,7 @@ impl AsyncWrite for Stream {
         let result = match &mut self.transport {
             Transport::Plain(wire) => Pin::new(wire).poll_write(context, bytes),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
+            Transport::Kept(stream) => Pin::new(&mut *lock(stream)).poll_write(context, bytes),
         };
         self.tap.application().note_write(&result);
         if result.is_ready() {
@@ -248,6 +292,7 @@ impl AsyncWrite for Stream {
         match &mut self.transport {
             Transport::Plain(wire) => Pin::new(wire).poll_flush(context),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
+            Transport::Kept(stream) => Pin::new(&mut *lock(stream)).poll_flush(context),
         }
     }
 
@@ -255,6 +300,7 @@ impl AsyncWrite for Stream {
         match &mut self.transport {
             Transport::Plain(wire) => Pin::new(wire).poll_shutdown(context),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
+            Transport::Kept(stream) => Pin::new(&mut *lock(stream)).poll_shutdown(context),
         }
     }
 }

@@ -6,20 +6,28 @@
 //! server. RFC 5246 and RFC 8446 number the alerts.
 
 mod alert;
+mod flight;
 mod handshake;
+mod inquiry;
+mod key;
+mod token;
 mod verifier;
 
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::sign::CertifiedKey;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, SupportedProtocolVersion};
 
+use crate::fault::{Failure, Local};
+use crate::net::Host;
 use crate::net::verdict::{Anchors, Demands, RevocationList};
 pub(crate) use alert::ClientCertificate;
+pub(crate) use flight::Flight;
 pub(crate) use handshake::Session;
+pub use key::{Identity, identity, private_key};
+pub use token::{Engine, KeyUri};
 use verifier::Unset;
 
 /// What a task demands of TLS; everything is read and parsed already.
@@ -28,7 +36,7 @@ pub struct Settings {
     /// Trust anchors instead of the system's.
     pub anchors: Option<Arc<Anchors>>,
     /// The client's own certificate chain and key.
-    pub identity: Option<Arc<CertifiedKey>>,
+    pub identity: Option<Identity>,
     /// The name to ask for and to find in the certificate, instead of the host.
     pub server_name: Option<ServerName<'static>>,
     /// The oldest version to offer.
@@ -47,6 +55,12 @@ pub struct Settings {
     pub issuer: Option<CertificateDer<'static>>,
     /// Revocation lists.
     pub crls: Vec<RevocationList>,
+    /// Whether it must be known that no certificate is revoked.
+    pub revocation: Revocation,
+    /// Whether the server must staple a good OCSP response.
+    pub verify_status: bool,
+    /// Whether the server must end TLS with `close_notify`.
+    pub strict_shutdown: bool,
 }
 
 impl Default for Settings {
@@ -63,8 +77,21 @@ impl Default for Settings {
             pins: Vec::new(),
             issuer: None,
             crls: Vec::new(),
+            revocation: Revocation::Off,
+            verify_status: false,
+            strict_shutdown: false,
         }
     }
+}
+
+/// How much must be known about the revocation of certificates.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Revocation {
+    /// Nothing, but for what lists of the task and a staple say.
+    #[default]
+    Off,
+    /// That no certificate below the root is revoked; sources that certificates name are asked.
+    Require,
 }
 
 /// A version of TLS that the agent speaks.
@@ -83,6 +110,25 @@ pub enum SetupError {
     NoCipher,
     /// The oldest version is newer than the newest one.
     NoVersion,
+    /// The library itself has nothing to offer in these versions.
+    Library,
+}
+
+/// The name of the engine that signs, verifies and encrypts.
+pub const ENGINE: &str = "aws-lc-rs";
+/// The name of the same engine in a build whose module is validated by FIPS 140.
+const FIPS_ENGINE: &str = "aws-lc-fips";
+
+/// Whether this build has an engine of this name.
+#[must_use]
+pub fn is_engine(name: &str) -> bool {
+    name == ENGINE || name == FIPS_ENGINE && is_fips()
+}
+
+/// Whether the engine of this build is validated by FIPS 140.
+#[must_use]
+pub fn is_fips() -> bool {
+    provider().fips()
 }
 
 /// A TLS client made ready for any number of runs.
@@ -107,7 +153,7 @@ impl Client {
         let provider = provider_with(&settings.ciphers);
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(&versions)
-            .map_err(|_| SetupError::NoCipher)?;
+            .map_err(|_| if settings.ciphers.is_empty() { SetupError::Library } else { SetupError::NoCipher })?;
         let mut template = builder.dangerous().with_custom_certificate_verifier(Arc::new(Unset)).with_no_client_auth();
         // Every probe makes a full handshake: that is what is measured.
         template.resumption = Resumption::disabled();
@@ -116,13 +162,16 @@ impl Client {
 
     /// A client without demands, that trusts these anchors.
     pub(crate) fn plain(anchors: Arc<Anchors>) -> Self {
-        let template = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap_or_else(|error| unreachable!("the provider speaks the default versions: {error}"))
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Unset))
-            .with_no_client_auth();
-        Self { template, settings: Settings { anchors: Some(anchors), ..Settings::default() } }
+        Self { settings: Settings { anchors: Some(anchors), ..Settings::default() }, ..Self::default() }
+    }
+
+    /// Whether the host gives what the task leaves to it: a certificate authority to trust.
+    pub fn find_anchors(&self, host: &Host) -> Result<(), Failure<Local>> {
+        if !self.settings.verify || self.settings.anchors.is_some() || !host.roots().is_empty() {
+            return Ok(());
+        }
+        let detail = "this host trusts no certificate authority, and the task names none (ca_file)";
+        Err(Failure::new(Local::NoAnchors, detail))
     }
 
     fn demands(&self, name: ServerName<'static>) -> Demands {
@@ -134,16 +183,17 @@ impl Client {
             pins: settings.pins.clone(),
             issuer: settings.issuer.clone(),
             crls: settings.crls.clone(),
+            revocation: settings.revocation == Revocation::Require,
+            staple: settings.verify_status,
         }
     }
 }
 
-/// Makes an identity of a PEM chain and key, and checks that they belong together.
-pub fn identity(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Result<Arc<CertifiedKey>, rustls::Error> {
-    CertifiedKey::from_der(chain, key, &provider()).map(Arc::new)
+impl Default for Client {
+    /// A client without demands, that trusts whom the host trusts.
+    fn default() -> Self {
+        Self::new(Settings::default()).unwrap_or_else(|error| unreachable!("the library speaks TLS: {error:?}"))
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -189,6 +239,17 @@ fn openssl_to_iana(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn anchors_are_missed_where_neither_host_nor_task_has_any() {
+        let bare = Host::default();
+        bare.roots.set(Arc::new(Anchors::new([]))).expect("nobody has asked the system");
+        let with = |settings: Settings| Client::new(settings).expect("it can be set up").find_anchors(&bare);
+        let missed = with(Settings::default()).map_err(|failure| failure.fault);
+        assert_eq!(missed, Err(Local::NoAnchors));
+        assert!(with(Settings { verify: false, ..Settings::default() }).is_ok());
+        assert!(with(Settings { anchors: Some(Arc::default()), ..Settings::default() }).is_ok());
+    }
 
     #[test]
     fn suites_are_taken_by_either_name_and_unknown_ones_ignored() {

@@ -14,11 +14,14 @@
 
 mod anchors;
 mod certificate;
+pub(super) mod der;
 mod describe;
 mod links;
 mod names;
+mod ocsp;
 mod path;
 mod revocation;
+mod status;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -28,12 +31,14 @@ use sha2::{Digest, Sha256};
 
 use self::certificate::Certificate;
 use self::path::{Choice, End};
+use self::status::{Checked, Checks};
 use crate::evidence;
 use crate::fault::{self, Certificate as Fault, Named};
 
 pub use self::anchors::Anchors;
 pub use self::describe::describe;
 pub use self::revocation::RevocationList;
+pub(crate) use self::status::{Answer, Inquiry, Question};
 
 /// What the task demands of the certificates.
 #[derive(Clone, Debug)]
@@ -50,13 +55,26 @@ pub struct Demands {
     pub issuer: Option<CertificateDer<'static>>,
     /// Revocation lists; where there are any, one must cover the leaf.
     pub crls: Vec<RevocationList>,
+    /// Whether it must be known that no certificate below the root is revoked.
+    pub revocation: bool,
+    /// Whether the server must staple a good OCSP response, even if its certificate does not say so.
+    pub staple: bool,
 }
 
 impl Demands {
     /// The usual demands: trust and the name, nothing else.
     #[must_use]
     pub fn new(name: ServerName<'static>) -> Self {
-        Self { name, verify: true, cert_sha256: None, pins: Vec::new(), issuer: None, crls: Vec::new() }
+        Self {
+            name,
+            verify: true,
+            cert_sha256: None,
+            pins: Vec::new(),
+            issuer: None,
+            crls: Vec::new(),
+            revocation: false,
+            staple: false,
+        }
     }
 }
 
@@ -86,6 +104,10 @@ impl From<&Problem> for evidence::CertificateProblem {
 pub struct Verdict {
     /// Every fault found, in the order of the checks.
     pub problems: Vec<Problem>,
+    /// What the sources at hand say about revocation.
+    pub(crate) sources: Vec<evidence::RevocationSource>,
+    /// What must still be fetched to know more.
+    pub(crate) inquiry: Option<Inquiry>,
     leaf_expiry: Option<i64>,
     earliest_expiry: Option<i64>,
 }
@@ -110,7 +132,7 @@ impl Verdict {
         }
         rows.first()
             .map(|(_, problem)| *problem)
-            .or_else(|| [Fault::Pin, Fault::IssuerMismatch, Fault::RevocationUnusable].into_iter().find_map(of))
+            .or_else(|| FURTHER.into_iter().find_map(of))
             .map(|problem| (problem.fault, problem.detail.clone()))
     }
 
@@ -126,6 +148,16 @@ impl Verdict {
         self.earliest_expiry
     }
 }
+
+/// What decides over a chain that is good, in this order.
+const FURTHER: [Fault; 6] = [
+    Fault::Pin,
+    Fault::IssuerMismatch,
+    Fault::Staple,
+    Fault::RevocationOffline,
+    Fault::RevocationNone,
+    Fault::RevocationUnusable,
+];
 
 /// The kinds of fault of which two different ones together are "several".
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -152,7 +184,14 @@ impl Row {
             | Fault::CriticalExtension
             | Fault::Encoding
             | Fault::WeakKey => Some(Self::Structure),
-            Fault::Several | Fault::Revoked | Fault::Pin | Fault::IssuerMismatch | Fault::RevocationUnusable => None,
+            Fault::Several
+            | Fault::Revoked
+            | Fault::Pin
+            | Fault::IssuerMismatch
+            | Fault::Staple
+            | Fault::RevocationOffline
+            | Fault::RevocationNone
+            | Fault::RevocationUnusable => None,
         }
     }
 }
@@ -160,9 +199,15 @@ impl Row {
 /// Certificates looked at after the leaf; a server that sends more gains nothing by it.
 const MAX_PRESENTED: usize = 128;
 
-/// Judges the certificates a server presented, the leaf first, at the instant `now`.
+/// Judges the certificates a server presented, the leaf first, and what it stapled to them, at the instant `now`.
 #[must_use]
-pub fn judge(presented: &[CertificateDer<'_>], anchors: &Anchors, demands: &Demands, now: UnixTime) -> Verdict {
+pub fn judge(
+    presented: &[CertificateDer<'_>],
+    staple: &[u8],
+    anchors: &Anchors,
+    demands: &Demands,
+    now: UnixTime,
+) -> Verdict {
     let Some((first, rest)) = presented.split_first() else {
         return Verdict { problems: vec![Problem::new(Fault::Encoding, "no certificate")], ..Verdict::default() };
     };
@@ -184,9 +229,12 @@ pub fn judge(presented: &[CertificateDer<'_>], anchors: &Anchors, demands: &Dema
         problems.extend(trust(&chosen, others.len() < rest.len()));
         problems.extend(chosen.structure.iter().cloned());
     }
-    problems.extend(further_demands(&leaf, &chosen, demands, now));
+    let Checked { problems: further, sources, inquiry } = further_demands(&leaf, &chosen, staple, demands, now);
+    problems.extend(further);
     Verdict {
         problems,
+        sources,
+        inquiry,
         leaf_expiry: Some(leaf.not_after),
         earliest_expiry: chosen.path.all().map(|certificate| certificate.not_after).min(),
     }
@@ -205,6 +253,9 @@ fn undecodable(leaf: &CertificateDer<'_>, demands: &Demands) -> Verdict {
         }
         if demands.issuer.is_some() {
             problems.push(Problem::new(Fault::IssuerMismatch, "the server's certificate cannot be decoded: no issuer"));
+        }
+        if demands.staple {
+            problems.push(Problem::new(Fault::Staple, "the server's certificate cannot be decoded: no serial"));
         }
         if !demands.crls.is_empty() {
             problems
@@ -261,23 +312,23 @@ fn trust(chosen: &Choice<'_>, undecodable: bool) -> Option<Problem> {
 }
 
 /// Revocation, pins and the demanded issuer: these hold without `verify`, too.
-fn further_demands(leaf: &Certificate<'_>, chosen: &Choice<'_>, demands: &Demands, now: i64) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    if demands.pins.is_empty() && demands.issuer.is_none() && demands.crls.is_empty() {
-        return problems;
+fn further_demands(leaf: &Certificate<'_>, chosen: &Choice<'_>, staple: &[u8], demands: &Demands, now: i64) -> Checked {
+    let asked = !demands.crls.is_empty() || demands.revocation || demands.staple || !staple.is_empty();
+    let must_staple = demands.verify && ocsp::must_be_stapled(leaf);
+    if demands.pins.is_empty() && demands.issuer.is_none() && !asked && !must_staple {
+        return Checked::default();
     }
     // Without trust anyone can append a well-known certificate to a chain; only what signed the leaf counts.
     let chain: Vec<_> = chosen.path.all().copied().collect();
     let sound = chosen.structure.is_empty();
     let proven = if sound { &chain[..] } else { &chain[..links::signed_prefix(&chain)] };
+    let mut problems = Vec::new();
     problems.extend(pin(proven, &demands.pins));
     problems.extend(issuer(leaf, demands.issuer.as_ref()));
-    if !demands.crls.is_empty() {
-        let trusted = !demands.verify || sound && chosen.path.is_trusted();
-        let found = revocation::check(proven, &demands.crls, now);
-        problems.extend(found.into_iter().filter(|problem| trusted || problem.fault != Fault::Revoked));
-    }
-    problems
+    let trusted = !demands.verify || sound && chosen.path.is_trusted();
+    let mut checked = Checks { chain: proven, trusted, demands, staple, now }.make();
+    checked.problems.splice(..0, problems);
+    checked
 }
 
 fn pin(proven: &[Certificate<'_>], pins: &[[u8; 32]]) -> Option<Problem> {

@@ -48,7 +48,8 @@ fn net(cause: fault::Fault) -> Option<PingCode> {
         | fault::Fault::Certificate(_)
         | fault::Fault::Handshake(_)
         | fault::Fault::Send(_)
-        | fault::Fault::Receive(_) => None,
+        | fault::Fault::Receive(_)
+        | fault::Fault::Shutdown(_) => None,
     }
 }
 

@@ -15,7 +15,8 @@ pub(super) fn classify(fault: Fault) -> Pop3Code {
             | fault::Fault::Certificate(_)
             | fault::Fault::Handshake(_)
             | fault::Fault::Send(_)
-            | fault::Fault::Receive(_),
+            | fault::Fault::Receive(_)
+            | fault::Fault::Shutdown(_),
         )
         | Fault::At(Step::Greeting | Step::StartTls | Step::Apop | Step::User | Step::Pass | Step::Stat, _) => {
             Pop3Code::Unreachable

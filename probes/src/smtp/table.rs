@@ -38,8 +38,10 @@ fn net(fault: fault::Fault) -> SmtpCode {
             | Handshake::Reset
             | Handshake::NotTls
             | Handshake::NothingInCommon
+            | Handshake::Fortezza
             | Handshake::ClientCertificateRequired
             | Handshake::ClientCertificateRejected
+            | Handshake::ClientKeyFailed
             | Handshake::Alert
             | Handshake::Protocol
             | Handshake::Injected
@@ -48,7 +50,8 @@ fn net(fault: fault::Fault) -> SmtpCode {
         | fault::Fault::Resolve(_)
         | fault::Fault::Certificate(_)
         | fault::Fault::Send(_)
-        | fault::Fault::Receive(_) => SmtpCode::Unreachable,
+        | fault::Fault::Receive(_)
+        | fault::Fault::Shutdown(_) => SmtpCode::Unreachable,
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::{Content, Fault};
 use crate::codes::TcpCode;
-use crate::fault::{self, Certificate, Connect, Handshake, Policy, Receive, Resolve, Send};
+use crate::fault::{self, Certificate, Connect, Handshake, Policy, Receive, Resolve, Send, Shutdown};
 
 pub(super) fn classify(fault: Fault) -> TcpCode {
     match fault {
@@ -26,6 +26,7 @@ pub(super) fn classify(fault: Fault) -> TcpCode {
             | Receive::Truncated
             | Receive::Other => TcpCode::ReplyFailed,
         },
+        Fault::Net(fault::Fault::Shutdown(Shutdown::Unanswered)) => TcpCode::ConnectFailed,
         Fault::Content(Content::Absent) => TcpCode::ContentMismatch,
     }
 }
@@ -81,6 +82,9 @@ fn certificate(cause: Certificate) -> TcpCode {
         | Certificate::Revoked
         | Certificate::Pin
         | Certificate::IssuerMismatch
+        | Certificate::Staple
+        | Certificate::RevocationOffline
+        | Certificate::RevocationNone
         | Certificate::RevocationUnusable => TcpCode::ConnectFailed,
     }
 }
@@ -92,8 +96,10 @@ fn handshake(cause: Handshake) -> TcpCode {
         | Handshake::Reset
         | Handshake::NotTls
         | Handshake::NothingInCommon
+        | Handshake::Fortezza
         | Handshake::ClientCertificateRequired
         | Handshake::ClientCertificateRejected
+        | Handshake::ClientKeyFailed
         | Handshake::Alert
         | Handshake::Protocol
         | Handshake::Injected

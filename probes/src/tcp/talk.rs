@@ -87,7 +87,10 @@ impl Talk {
         if said_last && self.torn {
             return Err(self.torn_failure(attempt).await);
         }
-        if said_last { self.await_acknowledgement(attempt).await } else { Ok(()) }
+        if said_last {
+            self.await_acknowledgement(attempt).await?;
+        }
+        attempt.end_tls(&self.stream.tap()).await.map_err(|failure| failure.map(Fault::Net))
     }
 
     /// Names a tear under a write. An alert that the peer sent before it says more than a reset.

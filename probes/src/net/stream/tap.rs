@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use tokio::net::TcpStream;
 
+use super::{Kept, Wire};
 use crate::fault::{self, Failure};
 use crate::net::sys;
 use crate::secret::Secrets;
@@ -141,9 +142,16 @@ pub(crate) struct Tap {
     pub(super) socket: Arc<TcpStream>,
     pub(super) wire: Arc<Mutex<Record>>,
     pub(super) application: Arc<Mutex<Record>>,
+    /// The TLS connection, where its end is demanded.
+    pub(super) kept: Option<Kept>,
 }
 
 impl Tap {
+    pub(super) fn on(wire: &Wire) -> Self {
+        let (socket, wire) = (wire.socket.clone(), wire.record.clone());
+        Self { socket, wire, application: Arc::default(), kept: None }
+    }
+
     /// What TCP carried.
     pub(crate) fn wire(&self) -> MutexGuard<'_, Record> {
         self.wire.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,8 +6,10 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustls::client::Resumption;
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, HandshakeKind};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -18,7 +20,7 @@ use crate::address;
 use crate::evidence;
 use crate::fault::{Certificate, Failure, Handshake, Receive};
 use crate::net::stream::{Broken, Stream, Tap, Wire, show};
-use crate::net::verdict::{Anchors, describe};
+use crate::net::verdict::{Anchors, Inquiry, describe};
 use crate::net::{Attempt, Host, before};
 use crate::phases::Phase;
 use crate::secret::Secrets;
@@ -51,7 +53,7 @@ impl Attempt<'_> {
             None => server_name(host).inspect_err(|_| self.add(Phase::Tls, Duration::ZERO)),
         };
         let begun = Instant::now();
-        let session = Session::new(client, self.host, name?, self.started, alpn);
+        let session = Session::new(client, self.host, name?, self.now(), alpn);
         self.tls_setup += begun.elapsed();
         Ok(session)
     }
@@ -64,20 +66,25 @@ impl Attempt<'_> {
         let setup = std::mem::take(&mut self.tls_setup);
         self.add(Phase::Tls, setup);
         let done = before(deadline, session.shake_hands(wire, &self.conditions.secrets)).await;
+        let done = match done {
+            Some(done) => Some(self.inquire(done, deadline).await),
+            None => None,
+        };
         self.leave(Phase::Tls, begun);
         let done = done.ok_or_else(too_late)?;
         self.client_certificate = Some(session.client_certificate.clone());
         tell(&done.seen);
         self.evidence.tls = Some(done.seen);
-        done.result.map(Stream::tls)
+        done.result.map(|stream| Stream::tls(stream, session.strict_shutdown))
     }
 
     /// Encrypts a connection beside the run's own, resuming its session where the server lets us. What was seen is
     /// evidence only where it failed; the time belongs to the phase of whoever asks.
     pub(crate) async fn encrypt_beside(&mut self, session: &Session, wire: Wire) -> Result<Stream, Failure> {
         session.client_certificate.forget();
-        let done = before(self.tls_deadline(), session.shake_hands(wire, &self.conditions.secrets)).await;
-        let done = done.ok_or_else(too_late)?;
+        let deadline = self.tls_deadline();
+        let done = before(deadline, session.shake_hands(wire, &self.conditions.secrets)).await;
+        let done = self.inquire(done.ok_or_else(too_late)?, deadline).await;
         tell(&done.seen);
         match &done.result {
             Ok(stream) if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) => {
@@ -86,7 +93,7 @@ impl Attempt<'_> {
             Ok(_) => {}
             Err(_) => self.evidence.tls = Some(done.seen),
         }
-        done.result.map(Stream::tls)
+        done.result.map(|stream| Stream::tls(stream, session.strict_shutdown))
     }
 
     /// Whether the server asked for a client certificate in TLS 1.3 and has not said what it thinks of the answer.
@@ -160,6 +167,8 @@ fn tell(seen: &evidence::Tls) {
 pub(crate) struct Done {
     pub(crate) result: Result<TlsStream<Wire>, Failure>,
     pub(crate) seen: evidence::Tls,
+    /// What must still be fetched before the certificates are known to be good.
+    pub(super) inquiry: Option<Inquiry>,
 }
 
 /// A TLS client made ready for one server in one run.
@@ -171,6 +180,9 @@ pub(crate) struct Session {
     name: ServerName<'static>,
     verifier: Arc<Verifier>,
     client_certificate: Arc<ClientCertificate>,
+    strict_shutdown: bool,
+    /// Whether a handshake may have to wait for a token that signs.
+    slow: bool,
 }
 
 impl Session {
@@ -179,7 +191,7 @@ impl Session {
         client: &Client,
         host: &Host,
         name: ServerName<'static>,
-        started: SystemTime,
+        now: SystemTime,
         alpn: &[&[u8]],
     ) -> Self {
         let anchors = client
@@ -187,15 +199,17 @@ impl Session {
             .anchors
             .clone()
             .unwrap_or_else(|| if client.settings.verify { host.roots() } else { Arc::new(Anchors::new([])) });
-        let since_epoch = started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = UnixTime::since_unix_epoch(since_epoch);
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let verifier = Arc::new(Verifier::new(anchors, client.demands(name.clone()), now));
-        let client_certificate = Arc::new(ClientCertificate::new(client.settings.identity.clone()));
+        let client_certificate =
+            Arc::new(ClientCertificate::new(client.settings.identity.as_ref().map(|own| own.certified.clone())));
         let mut config = client.template.clone();
         config.dangerous().set_certificate_verifier(verifier.clone());
         config.client_auth_cert_resolver = client_certificate.clone();
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-        Self { config, name, verifier, client_certificate }
+        let strict_shutdown = client.settings.strict_shutdown;
+        let slow = client.settings.identity.as_ref().is_some_and(|own| own.slow);
+        Self { config, name, verifier, client_certificate, strict_shutdown, slow }
     }
 
     /// The same with a store of its own, so that its second handshake can resume the first.
@@ -208,24 +222,54 @@ impl Session {
     /// Shakes hands over an open connection.
     pub(crate) async fn shake_hands(&self, wire: Wire, secrets: &Secrets) -> Done {
         let connector = TlsConnector::from(Arc::new(self.config.clone()));
-        let connecting = connector.connect(self.name.clone(), wire).into_fallible();
+        let connecting = connector.connect(self.name.clone(), wire.watched()).into_fallible();
+        let connected = if self.slow { elsewhere(connecting).await } else { connecting.await };
         let mut seen = evidence::Tls::default();
-        let result = match connecting.await {
-            Ok(stream) => {
+        let result = match connected {
+            Ok(mut stream) => {
                 describe_session(&stream, &mut seen);
-                Ok(stream)
+                insists_on_fortezza(stream.get_mut().0).map_or(Ok(stream), Err)
             }
-            Err((error, wire)) => {
-                Err(refine(&error, &wire, &self.verifier, &self.client_certificate, &mut seen, secrets))
-            }
+            Err((error, mut wire)) => Err(insists_on_fortezza(&mut wire).unwrap_or_else(|| {
+                refine(&error, &wire, &self.verifier, &self.client_certificate, &mut seen, secrets)
+            })),
         };
+        let inquiry = self.verifier.inquiry().filter(|_| result.is_ok());
         let judged = std::mem::take(&mut *self.verifier.seen.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(judged) = judged {
             seen.chain = describe(&judged.chain);
             seen.problems = judged.verdict.problems.iter().map(Into::into).collect();
+            seen.revocation = judged.verdict.sources;
         }
-        Done { result, seen }
+        Done { result, seen, inquiry }
     }
+}
+
+/// Does work on a thread of its own until nobody waits for it any more: rustls lets a token sign in the midst of a
+/// handshake, and how long that takes is up to the token.
+async fn elsewhere<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = Handle::current();
+    let (mut done, result) = oneshot::channel();
+    std::thread::spawn(move || {
+        let result = runtime.block_on(async {
+            tokio::select! {
+                result = work => Some(result),
+                () = done.closed() => None,
+            }
+        });
+        result.map(|result| done.send(result))
+    });
+    match result.await {
+        Ok(result) => result,
+        // Its thread has panicked: what that means is for whoever runs the probe to say.
+        Err(gone) => panic!("the handshake on a thread of its own broke off: {gone}"),
+    }
+}
+
+/// What goes before the verdict on the certificates, whatever rustls made of it.
+fn insists_on_fortezza(wire: &mut Wire) -> Option<Failure> {
+    let detail = "the server takes part only with Fortezza, which nobody has any more";
+    wire.take_flight().filter(|flight| flight.is_fortezza()).map(|_| Failure::new(Handshake::Fortezza, detail))
 }
 
 fn describe_session(stream: &TlsStream<Wire>, seen: &mut evidence::Tls) {
@@ -261,6 +305,10 @@ fn refine(
             seen.alert = Some(name.clone());
             let fault = client_certificate.fault(*alert).unwrap_or_else(|| alert_fault(*alert, client_certificate));
             Failure::new(fault, format!("the server refused the handshake with the alert {name}"))
+        }
+        // Signing is the one thing that rustls asks others for and reports in this way.
+        rustls::Error::General(words) if client_certificate.was_asked() => {
+            Failure::new(Handshake::ClientKeyFailed, format!("the key of the client certificate did not sign: {words}"))
         }
         rustls::Error::PeerIncompatible(_) => {
             Failure::new(Handshake::NothingInCommon, format!("nothing in common: {reason}"))

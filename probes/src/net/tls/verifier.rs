@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
@@ -9,7 +10,7 @@ use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
 use super::provider;
 use crate::fault::Failure;
-use crate::net::verdict::{Anchors, Demands, Verdict, judge};
+use crate::net::verdict::{Anchors, Demands, Inquiry, Verdict, judge};
 
 /// What the verifier saw and thought of it.
 #[derive(Debug)]
@@ -23,7 +24,9 @@ pub(super) struct Judged {
 pub(super) struct Verifier {
     anchors: Arc<Anchors>,
     demands: Demands,
-    now: UnixTime,
+    /// The wall clock when this was made, since the epoch.
+    then: Duration,
+    made: Instant,
     /// What was presented, once it was.
     pub(super) seen: Mutex<Option<Judged>>,
     /// Whether the handshake was signed with another key than the certificate's.
@@ -31,8 +34,15 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    pub(super) fn new(anchors: Arc<Anchors>, demands: Demands, now: UnixTime) -> Self {
-        Self { anchors, demands, now, seen: Mutex::default(), bad_signature: AtomicBool::new(false) }
+    pub(super) fn new(anchors: Arc<Anchors>, demands: Demands, then: Duration) -> Self {
+        Self {
+            anchors,
+            demands,
+            then,
+            made: Instant::now(),
+            seen: Mutex::default(),
+            bad_signature: AtomicBool::new(false),
+        }
     }
 
     /// The failure, if the certificates are not good.
@@ -40,6 +50,12 @@ impl Verifier {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (fault, detail) = seen.as_ref()?.verdict.decision()?;
         Some(Failure::new(fault, detail))
+    }
+
+    /// What must still be fetched to know whether certificates are revoked.
+    pub(super) fn inquiry(&self) -> Option<Inquiry> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.as_mut()?.verdict.inquiry.take()
     }
 
     fn note_signature<T>(&self, result: Result<T, rustls::Error>) -> Result<T, rustls::Error> {
@@ -56,12 +72,14 @@ impl ServerCertVerifier for Verifier {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         _name: &ServerName<'_>,
-        _staple: &[u8],
+        staple: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
         let chain: Vec<_> =
             std::iter::once(end_entity).chain(intermediates).map(|der| der.clone().into_owned()).collect();
-        let verdict = judge(&chain, &self.anchors, &self.demands, self.now);
+        // A staple may be made in the very second in which it is looked at.
+        let now = UnixTime::since_unix_epoch(self.then + self.made.elapsed());
+        let verdict = judge(&chain, staple, &self.anchors, &self.demands, now);
         let bad = verdict.decision().is_some();
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Judged { chain, verdict });
         if bad {

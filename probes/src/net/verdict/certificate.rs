@@ -1,7 +1,7 @@
 //! The few facts of a certificate that paths, dates and names are judged by.
 
 use rustls::pki_types::CertificateDer;
-use x509_parser::asn1_rs::{Any, FromDer};
+use x509_parser::asn1_rs::{Any, FromDer, oid};
 use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::error::X509Error;
 use x509_parser::extensions::{AuthorityKeyIdentifier, SubjectAlternativeName, X509Extension};
@@ -12,6 +12,7 @@ use x509_parser::oid_registry::{
 use x509_parser::public_key::PublicKey;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::der::single;
 use super::describe;
 
 /// A decoded certificate: what every handshake needs; the rest is read from `der` when a fault is to be explained.
@@ -28,6 +29,8 @@ pub(super) struct Certificate<'a> {
     pub(super) not_before: i64,
     /// End of the validity in Unix seconds.
     pub(super) not_after: i64,
+    /// What the TLS feature extension says (RFC 7633).
+    pub(super) features: Option<&'a [u8]>,
     subject_key_id: Option<&'a [u8]>,
     authority_key_id: Option<&'a [u8]>,
 }
@@ -46,6 +49,7 @@ impl<'a> Certificate<'a> {
             key: x509.tbs_certificate.subject_pki.raw,
             not_before: x509.validity.not_before.timestamp(),
             not_after: x509.validity.not_after.timestamp(),
+            features: value(&oid!(1.3.6.1.5.5.7.1.24)),
             subject_key_id: value(&OID_X509_EXT_SUBJECT_KEY_IDENTIFIER).and_then(contents),
             authority_key_id: authority.and_then(|authority| authority.key_identifier).map(|id| id.0),
         })
@@ -78,9 +82,14 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// The serial number's bytes, without leading zeros.
-    pub(super) fn serial(&self) -> Vec<u8> {
-        parse(self.der).map(|x509| x509.tbs_certificate.serial.to_bytes_be()).unwrap_or_default()
+    /// The serial number as it stands in the DER.
+    pub(super) fn serial_contents(&self) -> Option<&'a [u8]> {
+        Some(parse(self.der)?.tbs_certificate.raw_serial())
+    }
+
+    /// The bits of the public key, without the algorithm.
+    pub(super) fn key_bits(&self) -> Option<&'a [u8]> {
+        single(self.key)?.inside().nth(1)?.bits()
     }
 
     /// The contents of an extension.

@@ -5,6 +5,7 @@
 mod demands;
 mod hostile;
 mod pki;
+mod status;
 mod structure;
 mod trust;
 
@@ -39,7 +40,11 @@ fn for_host(host: &str) -> Demands {
 
 fn judged(chain: &[&Der], trusted: &[&Der], demands: &Demands) -> Verdict {
     let chain: Vec<_> = chain.iter().map(|der| (*der).clone()).collect();
-    judge(&chain, &Anchors::new(trusted.iter().map(|der| (*der).clone())), demands, now())
+    judged_with(&chain, &[], trusted, demands)
+}
+
+fn judged_with(chain: &[Der], staple: &[u8], trusted: &[&Der], demands: &Demands) -> Verdict {
+    judge(chain, staple, &Anchors::new(trusted.iter().map(|der| (*der).clone())), demands, now())
 }
 
 #[track_caller]

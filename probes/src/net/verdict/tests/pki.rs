@@ -5,7 +5,7 @@ use std::time::Duration;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CustomExtension, DnType,
     ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyIdMethod, KeyPair, NameConstraints, RevokedCertParams,
-    SerialNumber, date_time_ymd,
+    SerialNumber, SigningKey as _, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, UnixTime};
 
@@ -47,6 +47,11 @@ impl Ca {
         params.signed_by(other.issuer.key(), &self.issuer).unwrap().into()
     }
 
+    /// Signs bytes, with ECDSA and SHA-256.
+    pub(super) fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        self.issuer.key().sign(bytes).unwrap()
+    }
+
     #[allow(clippy::needless_pass_by_value, reason = "rows make their parameters on the spot")]
     pub(super) fn issue(&self, params: CertificateParams) -> Der {
         self.issue_for(&params, &KeyPair::generate().unwrap())
@@ -58,6 +63,11 @@ impl Ca {
 
     /// A revocation list of these serials, valid between two days from now.
     pub(super) fn revoke(&self, serials: &[&[u8]], from: i64, to: i64) -> RevocationList {
+        RevocationList::decode(&self.list(serials, from, to)).unwrap()
+    }
+
+    /// The same as DER.
+    pub(super) fn list(&self, serials: &[&[u8]], from: i64, to: i64) -> Vec<u8> {
         let params = days(CertificateParams::default(), from, to);
         let revoked = serials.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from_slice(serial),
@@ -73,7 +83,7 @@ impl Ca {
             revoked_certs: revoked.collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        RevocationList::decode(list.signed_by(&self.issuer).unwrap().der()).unwrap()
+        list.signed_by(&self.issuer).unwrap().der().to_vec()
     }
 }
 
