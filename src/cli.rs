@@ -8,6 +8,7 @@ mod codes;
 mod conversation;
 mod nagios;
 mod probe;
+mod progress;
 mod text;
 
 use std::io::{self, IsTerminal as _, Write as _};

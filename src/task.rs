@@ -12,6 +12,7 @@ mod service;
 mod smtp;
 mod tcp;
 mod tls;
+mod transfer;
 mod udp;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -67,6 +68,8 @@ impl Probe {
 /// Without a table of its own saying otherwise.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Of a transfer.
+const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_PHASE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_WARN_CERTIFICATE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
@@ -163,6 +166,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
         Protocol::Smtp => smtp::read(&around, &targets),
         Protocol::Pop3 => pop3::read(&around, &targets),
         Protocol::Ftp => ftp::read(&around, &targets),
+        Protocol::Transfer => transfer::read(&around, &targets),
         // `read_protocol` lets only those through that can be probed.
         _ => http::read(&around, &targets),
     };
@@ -275,7 +279,8 @@ fn read_internal(table: &Table<'_>) -> bool {
 fn read_limits(table: &Table<'_>, protocol: Option<Protocol>) -> Limits {
     let connect = table.duration("connect_timeout");
     let tls = table.duration("tls_timeout");
-    let timeout = table.duration("timeout").unwrap_or(DEFAULT_TIMEOUT);
+    let long = matches!(protocol, Some(Protocol::Transfer | Protocol::Object));
+    let timeout = table.duration("timeout").unwrap_or(if long { LONG_TIMEOUT } else { DEFAULT_TIMEOUT });
     // The book cloudmonitor/http gives connect and TLS 30 s together, unless the task sets them.
     let own = |limit: Option<Duration>| {
         if protocol == Some(Protocol::Http) { limit } else { limit.or(Some(DEFAULT_PHASE_TIMEOUT)) }

@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::address::Host;
 use crate::fault::{Failure, Handshake, Receive};
-use crate::net::stream::{Stream, show};
+use crate::net::stream::{Stream, Tap, show};
 use crate::net::transcript::excerpt;
 use crate::net::{Attempt, tls};
 use crate::phases::Phase;
@@ -76,6 +76,11 @@ impl<G: Grammar> Dialogue<G> {
     /// Begins a phase; what is said and heard from now on is timed as part of it.
     pub(crate) const fn enter(&mut self, phase: Phase) {
         self.phase = phase;
+    }
+
+    /// What the connection carries.
+    pub(crate) fn tap(&self) -> Tap {
+        self.stream.tap()
     }
 
     /// The address that the agent has on this connection.

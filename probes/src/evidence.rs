@@ -23,6 +23,15 @@ pub struct Evidence {
     /// The final HTTP response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http: Option<Http>,
+    /// How much was transferred, and how fast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
+    /// The connections that shared a download.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<Connection>,
+    /// The MD5 of what was downloaded, in lower-case hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub md5: Option<String>,
     /// The conversation of a dialogue, one line an exchange.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dialogue: Vec<Exchange>,
@@ -325,6 +334,59 @@ pub struct IcmpError {
     pub errno: Option<i32>,
     /// How often.
     pub count: u32,
+}
+
+/// How much was transferred, and how fast.
+#[derive(Clone, Debug, Serialize)]
+pub struct Transfer {
+    /// Bytes of the file, as far as they came or went.
+    pub bytes: u64,
+    /// On average, from the first byte of the body to the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<u64>,
+    /// In each second of that time.
+    pub each_second: Vec<u64>,
+    /// From the beginning of the run to the first byte of the final response.
+    #[serde(
+        serialize_with = "as_milliseconds_if_any",
+        rename = "first_byte_ms",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub first_byte: Option<Duration>,
+}
+
+impl Transfer {
+    /// Works the average out.
+    #[must_use]
+    pub fn new(bytes: u64, spent: Duration, each_second: Vec<u64>, first_byte: Option<Duration>) -> Self {
+        let average = u128::from(bytes).saturating_mul(1_000_000_000).checked_div(spent.as_nanos());
+        let bytes_per_second = average.and_then(|average| u64::try_from(average).ok());
+        Self { bytes, bytes_per_second, each_second, first_byte }
+    }
+}
+
+/// One of several connections of a download.
+#[derive(Clone, Debug, Serialize)]
+pub struct Connection {
+    /// Counted from 0; the first one decides.
+    pub number: usize,
+    /// The peer.
+    pub remote: String,
+    /// How many parts it brought.
+    pub pieces: u64,
+    /// How many bytes these were.
+    pub bytes: u64,
+    /// Why it was dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<&'static str>,
+    /// The time it took.
+    pub phases: Phases,
+}
+
+impl Connection {
+    pub(crate) fn new(number: usize, remote: std::net::SocketAddr) -> Self {
+        Self { number, remote: remote.to_string(), pieces: 0, bytes: 0, cause: None, phases: Phases::default() }
+    }
 }
 
 /// Bytes over the probe's connection.

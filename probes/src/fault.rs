@@ -106,6 +106,8 @@ faults! {
         Malformed = "resolve.malformed", Resolver;
         /// No name server gave a definite answer in time.
         TimedOut = "resolve.timeout", Resolver;
+        /// The name lookup was not done in the time that the book gives it.
+        TooSlow = "resolve.too_slow", Resolver;
         /// Every name server's port is closed.
         ServerRefused = "resolve.server_refused", Resolver;
         /// No route leads to the name servers.

@@ -12,7 +12,7 @@ use crate::check::Check;
 use crate::codes::{Code, Protocol};
 use crate::dialogue::Command;
 use crate::fault::Failure;
-use crate::ftp_control::{Control, Data, Fault, Login, Server, Size, Step, Type};
+use crate::ftp_control::{Control, Data, Fault, Login, Server, Size, Step, Stopped, Type, Uncounted};
 use crate::net::Attempt;
 
 /// Where to log in, as whom, and what to fetch there.
@@ -77,8 +77,21 @@ impl Check for Ftp {
 }
 
 async fn list(control: &mut Control, attempt: &mut Attempt<'_>) -> Result<(), Failure<Fault>> {
-    control.receive(attempt, Step::List, &Command::new("LIST")).await?;
+    receive(control, attempt, Step::List, &Command::new("LIST")).await?;
     Ok(())
+}
+
+/// Counts the data of a command.
+async fn receive(
+    control: &mut Control,
+    attempt: &mut Attempt<'_>,
+    step: Step,
+    command: &Command,
+) -> Result<u64, Failure<Fault>> {
+    control.receive(attempt, step, command, &mut Uncounted).await.map_err(|stopped| match stopped {
+        Stopped::Ftp(failure) => failure,
+        Stopped::Sink(never) => match never {},
+    })
 }
 
 /// Fetches a file, or lists the directory that turns out to have the name.
@@ -92,7 +105,7 @@ async fn fetch(control: &mut Control, attempt: &mut Attempt<'_>, name: &str) -> 
         }
         Size::Unknown => None,
     };
-    let count = control.receive(attempt, Step::Retr, &Command::new(format!("RETR {name}"))).await?;
+    let count = receive(control, attempt, Step::Retr, &Command::new(format!("RETR {name}"))).await?;
     match size {
         Some(size) if count < size => {
             let size =

@@ -8,7 +8,9 @@ mod data;
 mod fault;
 mod port;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::address::Endpoint;
 use crate::dialogue::{Cause, Command, Dialogue, Grammar as _, Numbered, Reply, Step as _};
@@ -18,6 +20,7 @@ use crate::net::transcript::excerpt;
 use crate::net::{Attempt, tls};
 use crate::phases::Phase;
 use crate::secret::Secret;
+pub(crate) use data::{Stopped, Uncounted};
 pub use fault::{Data, Fault, Step};
 
 /// A server that announces a reply more often than this never gives it.
@@ -81,6 +84,10 @@ pub(crate) struct Control {
     dialogue: Dialogue<Numbered>,
     /// Where there is TLS, the session that data connections resume.
     session: Option<tls::Session>,
+    /// Whether EPSV is tried before PASV.
+    epsv: bool,
+    /// How long a reply may take to begin; the run's deadline holds anyway.
+    patience: Option<Duration>,
 }
 
 /// A failure on the control connection.
@@ -105,11 +112,26 @@ fn below(failure: Failure) -> Failure<Fault> {
 }
 
 impl Control {
+    /// The same with other manners.
+    pub(crate) fn with_manners(self, epsv: bool, patience: Duration) -> Self {
+        Self { epsv, patience: Some(patience), ..self }
+    }
+
     /// Connects, encrypts if wanted, and hears the greeting.
     pub(crate) async fn open(attempt: &mut Attempt<'_>, server: &Server) -> Result<Self, Failure<Fault>> {
         let addresses = attempt.resolve(&server.endpoint).await.map_err(below)?;
-        let stream = attempt.connect(&addresses).await.map_err(below)?;
-        let mut open = Self { dialogue: Dialogue::over(stream, Numbered::ftp()), session: None };
+        Self::open_at(attempt, server, &addresses).await
+    }
+
+    /// The same at addresses that are known already.
+    pub(crate) async fn open_at(
+        attempt: &mut Attempt<'_>,
+        server: &Server,
+        addresses: &[SocketAddr],
+    ) -> Result<Self, Failure<Fault>> {
+        let stream = attempt.connect(addresses).await.map_err(below)?;
+        let mut open =
+            Self { dialogue: Dialogue::over(stream, Numbered::ftp()), session: None, epsv: true, patience: None };
         if server.encryption == Encryption::Implicit {
             open = open.encrypt(attempt, server).await?;
         }
@@ -124,8 +146,9 @@ impl Control {
 
     async fn encrypt(self, attempt: &mut Attempt<'_>, server: &Server) -> Result<Self, Failure<Fault>> {
         let session = attempt.resumable_session(&server.tls, &server.endpoint.host).map_err(below)?;
-        let dialogue = self.dialogue.encrypt_in(attempt, &session).await.map_err(control)?;
-        Ok(Self { dialogue, session: Some(session) })
+        let Self { dialogue, epsv, patience, .. } = self;
+        let dialogue = dialogue.encrypt_in(attempt, &session).await.map_err(control)?;
+        Ok(Self { dialogue, session: Some(session), epsv, patience })
     }
 
     /// Logs in: as much of USER, PASS and ACCT as the server asks for.
@@ -140,7 +163,7 @@ impl Control {
         }
         if reply.code == 332 {
             let Some(account) = &login.account else {
-                return Err(self.refused(attempt, Step::User, &reply));
+                return Err(self.refused(attempt, Step::Acct, &reply));
             };
             let acct = Command::secret("ACCT", account.expose());
             self.ask_for(attempt, Step::Acct, &acct, &[230, 202]).await?;
@@ -200,9 +223,39 @@ impl Control {
         Ok(Size::Of(number.map(|text| text.parse().unwrap_or(u64::MAX))))
     }
 
+    /// Whether the server says that it has a feature.
+    pub(crate) async fn has_feature(&mut self, attempt: &mut Attempt<'_>, name: &str) -> Result<bool, Failure<Fault>> {
+        let reply = self.ask_or_end(attempt, Step::Feat, &Command::new("FEAT")).await?;
+        let named = |line: &[u8]| {
+            let line = line.trim_ascii();
+            let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+            word.eq_ignore_ascii_case(name.as_bytes())
+        };
+        Ok(reply.code == 211 && reply.lines.iter().any(|line| named(line)))
+    }
+
+    /// Asks for the facts of a name; `None` is another answer than that it is there or not (RFC 3659 section 7).
+    pub(crate) async fn is_there(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        name: &str,
+    ) -> Result<Option<bool>, Failure<Fault>> {
+        let reply = self.ask_or_end(attempt, Step::Mlst, &Command::new(format!("MLST {name}"))).await?;
+        Ok(match reply.code {
+            250 => Some(true),
+            550 => Some(false),
+            _ => None,
+        })
+    }
+
     /// Takes leave. The run's verdict stands already, so that nothing that happens here counts.
     pub(crate) async fn quit(&mut self, attempt: &mut Attempt<'_>) {
         self.dialogue.take_leave(attempt, &Command::new("QUIT")).await;
+    }
+
+    /// Ends TLS on the control connection, where the task is strict about that.
+    pub(crate) async fn end_tls(&self, attempt: &mut Attempt<'_>) -> Result<(), Failure<Fault>> {
+        attempt.end_tls(&self.dialogue.tap()).await.map_err(below)
     }
 
     /// Asks, and fails unless the answer is one of those that lead on.
@@ -213,7 +266,7 @@ impl Control {
         command: &Command,
         lead_on: &[u16],
     ) -> Result<Reply, Failure<Fault>> {
-        let reply = self.dialogue.ask(attempt, step, command).await.map_err(control)?;
+        let reply = self.ask_patiently(attempt, step, command).await?;
         self.expect(attempt, step, &reply, lead_on.contains(&reply.code))?;
         Ok(reply)
     }
@@ -225,9 +278,24 @@ impl Control {
         step: Step,
         command: &Command,
     ) -> Result<Reply, Failure<Fault>> {
-        let reply = self.dialogue.ask(attempt, step, command).await.map_err(control)?;
+        let reply = self.ask_patiently(attempt, step, command).await?;
         self.expect(attempt, step, &reply, reply.code != 421)?;
         Ok(reply)
+    }
+
+    /// Asks, and waits for the reply no longer than the task says.
+    async fn ask_patiently(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        step: Step,
+        command: &Command,
+    ) -> Result<Reply, Failure<Fault>> {
+        let run = self.patience.map(|patience| attempt.shorten(patience));
+        let reply = self.dialogue.ask(attempt, step, command).await.map_err(control);
+        if let Some(run) = run {
+            attempt.lengthen(run);
+        }
+        reply
     }
 
     /// Hears a reply and waits out those that only announce it.

@@ -21,12 +21,11 @@ use url::Url;
 use crate::address::Endpoint;
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
-use crate::evidence;
-use crate::exchange::{self, Answer, Ask, Versions};
+use crate::exchange::{self, Answer, Ask, Versions, close_hop, location, note_answer, open_hop, same_origin, taint};
 use crate::fault::{self, Failure, Handshake, Named, Side, faults};
 use crate::net::{Attempt, tls};
 use crate::secret::Secret;
-use hop::{Hop, close_hop, location, note_answer, same_origin, taint};
+use hop::Hop;
 pub use proxy::Proxy;
 pub use rules::{HeaderRule, Rules, StatusRange, TextRule};
 
@@ -257,13 +256,7 @@ impl Http {
 
     /// Goes to the server of a hop, asks, and waits for the head of the response.
     async fn visit(&self, attempt: &mut Attempt<'_>, hop: &Hop) -> Result<Answer, Failure<Fault>> {
-        attempt.evidence.hops.push(evidence::Hop {
-            url: hop.url.to_string(),
-            remote: None,
-            status: None,
-            location: None,
-            phases: crate::phases::Phases::default(),
-        });
+        open_hop(attempt, &hop.url);
         let endpoint = Endpoint::of_url(&hop.url)
             .ok_or_else(|| unwanted(Unwanted::RedirectUnusable, format!("{} names no host", hop.url)))?;
         let mut stream = if let Some(proxy) = &self.proxy {
@@ -306,7 +299,14 @@ impl Http {
             }
         }
         headers.extend(own);
-        Ask { method: hop.method.clone(), url: hop.url.clone(), headers, body: hop.body.clone() }
+        Ask {
+            method: hop.method.clone(),
+            url: hop.url.clone(),
+            headers,
+            body: hop.body.clone().into(),
+            patience: None,
+            keep: false,
+        }
     }
 
     /// Where a response sends us; `None` if it is the final one.
@@ -321,7 +321,8 @@ impl Http {
         if self.max_redirects == 0 {
             return Ok(None);
         }
-        let url = location(hop, answer, &attempt.conditions.secrets)?;
+        let url = location(&hop.url, answer, &attempt.conditions.secrets)
+            .map_err(|why| unwanted(Unwanted::RedirectUnusable, why))?;
         taint(attempt, answer, &url);
         if hop.followed == self.max_redirects {
             let detail = format!("{} redirects followed, and {} sends us on to {url}", hop.followed, hop.url);

@@ -23,5 +23,6 @@ pub mod smtp; //     5  SMTP, up to the recipient
 pub mod pop3; //     5  POP3, up to the state of the mailbox
 pub mod udp; //      5  UDP: a datagram, and what comes back
 pub mod ftp; //      5  FTP: log-in, listing, file
+pub mod transfer; // 5  file transfer over HTTP(S) and FTP(S)
 pub mod outcome; //  6  what one run came to
 pub mod spec; //     7  the one list of protocols

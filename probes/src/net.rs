@@ -122,6 +122,8 @@ pub struct Attempt<'a> {
     pub(crate) tap: Option<stream::Tap>,
     /// What the connection beside it carried (FTP's data).
     tap_beside: Option<stream::Tap>,
+    /// What further connections carried.
+    counted: crate::evidence::Bytes,
     /// Texts that a server made of a secret, by sending us to a URL with one in it: as secret as the secret itself.
     pub(crate) tainted: Secrets,
     /// Limits of the check itself that the target is over, should the run succeed.
@@ -155,6 +157,7 @@ impl<'a> Attempt<'a> {
             remote: None,
             tap: None,
             tap_beside: None,
+            counted: crate::evidence::Bytes::default(),
             tainted: Secrets::default(),
             warnings: Vec::new(),
             client_certificate: None,
@@ -167,6 +170,43 @@ impl<'a> Attempt<'a> {
             current: None,
             blamed: None,
         }
+    }
+
+    /// A part of the same run with phases and evidence of its own, under the same deadline.
+    pub(crate) fn beside(&self) -> Self {
+        let deadline = self.deadline;
+        Self {
+            started: self.started,
+            deadline,
+            begun: self.begun,
+            setup_deadline: deadline,
+            ..Self::new(self.host, self.conditions)
+        }
+    }
+
+    /// Brings the deadline nearer for a while; what it was is given back by [`Self::lengthen`].
+    pub(crate) fn shorten(&mut self, most: Duration) -> Instant {
+        let run = self.deadline;
+        self.deadline = run.min(Instant::now() + most);
+        run
+    }
+
+    /// Puts the deadline back.
+    pub(crate) const fn lengthen(&mut self, run: Instant) {
+        self.deadline = run;
+    }
+
+    /// Counts in what a further connection carried.
+    pub(crate) fn count_in(&mut self, tap: Option<stream::Tap>) {
+        let bytes = tap.map(|tap| tap.bytes()).unwrap_or_default();
+        self.counted.sent += bytes.sent;
+        self.counted.acked += bytes.acked;
+        self.counted.received += bytes.received;
+    }
+
+    /// How long after the beginning of the run an instant was.
+    pub(crate) fn since_begin(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.begun)
     }
 
     /// How long the run has taken, or took to its verdict.
@@ -194,9 +234,9 @@ impl<'a> Attempt<'a> {
         let bytes = self.tap.as_ref()?.bytes();
         let beside = self.tap_beside.as_ref().map(stream::Tap::bytes).unwrap_or_default();
         Some(crate::evidence::Bytes {
-            sent: bytes.sent + beside.sent,
-            acked: bytes.acked + beside.acked,
-            received: bytes.received + beside.received,
+            sent: bytes.sent + beside.sent + self.counted.sent,
+            acked: bytes.acked + beside.acked + self.counted.acked,
+            received: bytes.received + beside.received + self.counted.received,
         })
     }
 

@@ -12,6 +12,7 @@ use crate::ping::Ping;
 use crate::pop3::Pop3;
 use crate::smtp::Smtp;
 use crate::tcp::Tcp;
+use crate::transfer::Transfer;
 use crate::udp::Udp;
 
 /// What a task probes, of whatever protocol.
@@ -33,6 +34,8 @@ pub enum Spec {
     Pop3(Pop3),
     /// FTP.
     Ftp(Ftp),
+    /// File transfer.
+    Transfer(Box<Transfer>),
 }
 
 /// One fault as one protocol reports it.
@@ -52,7 +55,7 @@ pub struct Reported {
 
 impl Spec {
     /// The protocols that can be probed.
-    pub const PROTOCOLS: [Protocol; 8] = [
+    pub const PROTOCOLS: [Protocol; 9] = [
         Http::PROTOCOL,
         Ping::PROTOCOL,
         Tcp::PROTOCOL,
@@ -61,6 +64,7 @@ impl Spec {
         Smtp::PROTOCOL,
         Pop3::PROTOCOL,
         Ftp::PROTOCOL,
+        Transfer::PROTOCOL,
     ];
 
     /// The protocol.
@@ -75,6 +79,7 @@ impl Spec {
             Self::Smtp(_) => Smtp::PROTOCOL,
             Self::Pop3(_) => Pop3::PROTOCOL,
             Self::Ftp(_) => Ftp::PROTOCOL,
+            Self::Transfer(_) => Transfer::PROTOCOL,
         }
     }
 
@@ -89,6 +94,7 @@ impl Spec {
             Self::Smtp(check) => perform(check, identity, host, conditions).await,
             Self::Pop3(check) => perform(check, identity, host, conditions).await,
             Self::Ftp(check) => perform(check, identity, host, conditions).await,
+            Self::Transfer(check) => perform(check.as_ref(), identity, host, conditions).await,
         }
     }
 
@@ -103,6 +109,7 @@ impl Spec {
         all.extend(faults_of::<Smtp>());
         all.extend(faults_of::<Pop3>());
         all.extend(faults_of::<Ftp>());
+        all.extend(faults_of::<Transfer>());
         all
     }
 }

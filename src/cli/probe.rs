@@ -8,6 +8,7 @@ use probes::outcome::{Outcome, Verdict};
 use probes::secret::mask_url;
 use tracing::Instrument as _;
 
+use super::progress::Bars;
 use super::{Format, Probe as Call, Status, colours, complain, conversation, nagios, print, text};
 use crate::reader::{Problem, Problems, Source, disturbs};
 use crate::settings::Settings;
@@ -107,14 +108,17 @@ async fn run_all(call: &Call, settings: &Settings, tasks: &[Task]) -> Status {
     let mut running: FuturesUnordered<_> = due.by_ref().take(CONCURRENCY).map(start).collect();
     let mut worst = Status::Ok;
     let coloured = colours();
+    // The conversation has the standard error for itself.
+    let bars = Bars::of(tasks, call.format == Format::Text && !call.verbose);
     while let Some(outcomes) = running.next().await {
         running.extend(due.next().map(start));
         for outcome in &outcomes {
-            print(&match call.format {
+            let words = match call.format {
                 Format::Text => text::outcome(outcome, coloured),
                 Format::Json => json(outcome),
                 Format::Nagios => nagios::line(outcome),
-            });
+            };
+            bars.aside(|| print(&words));
         }
         for outcome in &outcomes {
             worst = worst.max(match call.format {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use probes::evidence::{Dns, Echoes, Evidence, Icmp, IcmpError};
+use probes::evidence::{Dns, Echoes, Evidence, Icmp, IcmpError, Transfer};
 use probes::outcome::{Outcome, Verdict};
 use probes::phases::{Phases, milliseconds};
 
@@ -58,6 +58,9 @@ pub(super) fn outcome(outcome: &Outcome, coloured: bool) -> String {
     text.push('\n');
     text
 }
+
+/// How many seconds of a transfer are shown.
+const MOST_SECONDS: usize = 20;
 
 /// What to do about a source that the agent cannot send from: it has nothing to do with what the code is about elsewhere.
 fn own_trouble(fault: Option<&str>) -> Option<&'static str> {
@@ -176,6 +179,13 @@ fn evidence(evidence: &Evidence) -> String {
         }
         lines.extend(http.body.iter().map(|body| ("body", body.clone())));
     }
+    lines.extend(evidence.transfer.iter().flat_map(transfer));
+    for connection in &evidence.connections {
+        let parts = format!("{} parts, {} bytes", connection.pieces, connection.bytes);
+        let cause = connection.cause.map(|cause| format!(", dropped: {cause}")).unwrap_or_default();
+        lines.push(("connection", format!("{} {}  {parts}{cause}", connection.number, connection.remote)));
+    }
+    lines.extend(evidence.md5.iter().map(|md5| ("md5", md5.clone())));
     for exchange in &evidence.dialogue {
         for (label, text) in [("sent", &exchange.sent), ("received", &exchange.received)] {
             lines.extend(text.iter().flat_map(|text| text.lines()).map(|line| (label, line.to_owned())));
@@ -196,6 +206,31 @@ fn evidence(evidence: &Evidence) -> String {
         last = label;
     }
     text
+}
+
+/// How much, how fast, and how soon it began.
+fn transfer(transfer: &Transfer) -> Vec<(&'static str, String)> {
+    let mut words = format!("{} bytes", transfer.bytes);
+    if let Some(speed) = transfer.bytes_per_second {
+        words.push_str(&format!(", {} a second", in_mebibytes(speed)));
+    }
+    if let Some(first) = transfer.first_byte {
+        words.push_str(&format!(", the first after {} ms", milliseconds(first)));
+    }
+    let mut lines = vec![("transfer", words)];
+    if transfer.each_second.len() > 1 {
+        let seconds: Vec<_> =
+            transfer.each_second.iter().take(MOST_SECONDS).map(|bytes| in_mebibytes(*bytes)).collect();
+        let more = if transfer.each_second.len() > MOST_SECONDS { ", …" } else { "" };
+        lines.push(("seconds", format!("{}{more}", seconds.join(", "))));
+    }
+    lines
+}
+
+fn in_mebibytes(bytes: u64) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "for people, to a hundredth")]
+    let mebibytes = bytes as f64 / f64::from(1 << 20);
+    if mebibytes < 0.1 { format!("{bytes} B") } else { format!("{mebibytes:.2} MiB") }
 }
 
 /// A series of echo requests, as ping(8) sums it up.

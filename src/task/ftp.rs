@@ -23,8 +23,8 @@ const SCHEMES: Schemes = Schemes {
 };
 
 /// Who logs in without a user name, and with what (RFC 1635).
-const ANONYMOUS: &str = "anonymous";
-const ANONYMOUS_PASSWORD: &str = "ftp@example.com";
+pub(super) const ANONYMOUS: &str = "anonymous";
+pub(super) const ANONYMOUS_PASSWORD: &str = "ftp@example.com";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let encryption = tls::read(around.tls.as_ref()).ready();

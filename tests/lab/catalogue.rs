@@ -30,11 +30,15 @@ pub fn rows(book: &str) -> Result<Vec<Row>, String> {
     toml::from_str::<Book>(&text).map(|book| book.code).map_err(|error| words(&error))
 }
 
-/// The name of a code of a CloudMonitor protocol: its row, else the row of the HTTP status, else `http_<n>`.
+/// The rows of the books whose codes the agent gives, book by book.
+pub const BOOKS: [&str; 4] = ["cloudmonitor", "cat-transfer", "cat-api", "cos"];
+
+/// The name of a code of a protocol: its row, else the row of the HTTP status, else `http_<n>`.
 pub fn name_of(protocol: &str, code: i64) -> Result<String, String> {
-    let own = rows("cloudmonitor")?.into_iter().find(|row| row.protocol == protocol && row.code == code);
-    if let Some(row) = own {
-        return Ok(row.name);
+    for book in BOOKS {
+        if let Some(row) = rows(book)?.into_iter().find(|row| row.protocol == protocol && row.code == code) {
+            return Ok(row.name);
+        }
     }
     let status = rows("http-status")?.into_iter().find(|row| row.code == code);
     Ok(status.map_or_else(|| format!("http_{code}"), |row| row.name))

@@ -33,15 +33,18 @@ pub fn tests(files: &[CaseFile]) -> Vec<Test> {
 fn every_code_has_a_case(files: &[CaseFile]) -> Result<(), String> {
     let has =
         |protocol: &str, code: i64| files.iter().any(|file| file.protocol == protocol && code_of(file) == Some(code));
-    let rows = catalogue::rows("cloudmonitor")?;
+    let mut rows = Vec::new();
+    for book in catalogue::BOOKS {
+        rows.extend(catalogue::rows(book)?.into_iter().map(|row| (book, row)));
+    }
     let covered = Spec::PROTOCOLS.map(Protocol::name);
     let open: BTreeSet<&str> =
-        rows.iter().map(|row| row.protocol.as_str()).filter(|word| !covered.contains(word)).collect();
+        rows.iter().map(|(_, row)| row.protocol.as_str()).filter(|word| !covered.contains(word)).collect();
     say(&format!("protocols whose rows need no case yet: {open:?}"));
-    let own = rows.iter().filter(|row| covered.contains(&row.protocol.as_str()));
+    let own = rows.iter().filter(|(_, row)| covered.contains(&row.protocol.as_str()));
     let mut missing: Vec<String> = own
-        .filter(|row| !has(&row.protocol, row.code))
-        .map(|row| format!("  no case for cloudmonitor/{} {} {}", row.protocol, row.code, row.name))
+        .filter(|(_, row)| !has(&row.protocol, row.code))
+        .map(|(book, row)| format!("  no case for {book}/{} {} {}", row.protocol, row.code, row.name))
         .collect();
     let statuses = catalogue::rows("http-status")?;
     missing.extend(

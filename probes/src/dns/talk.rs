@@ -212,7 +212,14 @@ pub(super) async fn over_https(attempt: &mut Attempt<'_>, stream: Stream, url: &
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, MEDIA_TYPE);
     headers.insert(header::ACCEPT, MEDIA_TYPE);
-    let ask = Ask { method: Method::POST, url: url.clone(), headers, body: bytes.into() };
+    let ask = Ask {
+        method: Method::POST,
+        url: url.clone(),
+        headers,
+        body: bytes::Bytes::from(bytes).into(),
+        patience: None,
+        keep: false,
+    };
     let http = |failure: Failure<exchange::Fault>| failure.map(Fault::from);
     let answer = exchange::send(attempt, stream, Versions::Auto, ask).await.map_err(http)?;
     let (status, version) = (answer.status, version_name(answer.version));

@@ -6,11 +6,14 @@ use std::task::{Context, Poll, ready};
 
 use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
 use async_compression::zstd::DParameter;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Version, header};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf};
 
-use super::{Answer, Arriving, Broken, Driver, Fault, ROOM, Trouble, broken, name_error, unknown_transfer_coding};
+use super::clock::Clock;
+use super::connection::{Arriving, Driver, Sender, Trouble};
+use super::failure::name_error;
+use super::{Answer, Broken, Fault, ROOM, Session, broken, unknown_transfer_coding};
 use crate::fault::{self, Failure, Receive};
 use crate::net::Attempt;
 use crate::net::stream::Tap;
@@ -28,56 +31,138 @@ const LARGEST_ZSTD_WINDOW_LOG: u32 = 23;
 const CLOSED: Fault = Fault::Net(fault::Fault::Receive(Receive::Closed));
 const TRUNCATED: Fault = Fault::Net(fault::Fault::Receive(Receive::Truncated));
 
+/// Where the bytes of a body go.
+pub(crate) trait Sink: Send {
+    /// Why it takes no more.
+    type Error: Send;
+
+    /// Takes the next bytes.
+    fn take(&mut self, bytes: Bytes) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Why a body did not run through to its end.
+pub(crate) enum Spilt<E> {
+    /// The exchange broke off.
+    Exchange(Failure<Fault>),
+    /// The sink takes no more.
+    Sink(E),
+}
+
+/// What came of pouring a body into a sink.
+pub(crate) struct Poured<E> {
+    /// How many bytes of it came, as they were sent.
+    pub(crate) received: u64,
+    /// At its end the connection, if it can be used again.
+    pub(crate) end: Result<Option<Session>, Spilt<E>>,
+}
+
+/// How much of a decoded body is handed over at once.
+const BLOCK: usize = 64 * 1024;
+
 impl Answer {
     /// Reads the body up to `limit` decoded bytes, and no further; then the exchange is over.
     pub(crate) async fn read_body(
-        mut self,
+        self,
         attempt: &mut Attempt<'_>,
         limit: usize,
         decode: bool,
     ) -> Result<Vec<u8>, Failure<Fault>> {
+        let (mut reading, _) = self.begin_reading(decode);
+        let read = attempt.within(read(&mut reading.source, &reading.codings, limit)).await;
+        let result = reading.judge(attempt, read);
+        reading.clock.stop(attempt);
+        result
+    }
+
+    /// Hands all of the body over to a sink, as it comes; then the exchange is over.
+    pub(crate) async fn pour<S: Sink>(self, attempt: &mut Attempt<'_>, decode: bool, sink: &mut S) -> Poured<S::Error> {
+        let http2 = self.version == Version::HTTP_2;
+        let stays = http2 || self.version == Version::HTTP_11 && !says_close(&self.headers);
+        let (mut reading, sender) = self.begin_reading(decode);
+        let poured = attempt.within(pour(&mut reading.source, &reading.codings, sink)).await;
+        let received = reading.source.received;
+        let end = match poured {
+            Some(Err(Unpoured::Sink(error))) => Err(Spilt::Sink(error)),
+            Some(Err(Unpoured::Unread(unread))) => {
+                reading.judge(attempt, Some(Err::<(), _>(unread))).map_err(Spilt::Exchange)
+            }
+            Some(Ok(())) => reading.judge(attempt, Some(Ok(()))).map_err(Spilt::Exchange),
+            None => reading.judge(attempt, None).map_err(Spilt::Exchange),
+        };
+        reading.clock.stop(attempt);
+        let Source { driver, tap, .. } = reading.source;
+        let end = end.map(|()| {
+            let whole = stays && !reading.delimited_by_end;
+            whole.then(|| Session::used(sender, driver, tap, http2))
+        });
+        Poured { received, end }
+    }
+
+    fn begin_reading(self, decode: bool) -> (Reading, Sender) {
         let codings = if decode { codings(&self.headers) } else { Ok(Vec::new()) };
         let codings = match (unknown_transfer_coding(&self.headers), codings) {
-            (true, _) => Err(broken(Broken::Malformed, "the Transfer-Encoding is not `chunked`")),
+            (true, _) => Err(broken(Broken::TransferEncoding, "the Transfer-Encoding is not `chunked`")),
             (false, codings) => codings,
         };
         let delimited_by_end = self.version != Version::HTTP_2
             && !self.headers.contains_key(header::CONTENT_LENGTH)
             && !self.headers.contains_key(header::TRANSFER_ENCODING);
-        let mut source = Source {
+        let source = Source {
             incoming: self.incoming,
             driver: self.driver,
             chunk: Bytes::new(),
             broke: None,
-            tap: self.tap.clone(),
+            tap: self.tap,
+            received: 0,
             handed_over: 0,
             yielded: false,
         };
-        let names = codings.as_ref().map(|codings| codings.iter().map(|coding| coding.name()).collect::<Vec<_>>());
-        let names = names.unwrap_or_default().join(", ");
-        let read = attempt.within(read(&mut source, codings, limit)).await;
-        let result = match (read, source.broke.take()) {
-            (Some(Err(Unread::Unreadable(failure))), None) => Err(failure),
-            (None, _) => Err(attempt.receive_failure(&self.tap, true).map(Fault::Net)),
-            (Some(Ok(body)), _) => Ok(body),
-            (Some(Err(_)), Some(error)) => {
-                let mut failure = name_error(attempt, &self.tap, &error, true);
-                if delimited_by_end && failure.fault == CLOSED {
-                    failure.fault = TRUNCATED;
-                }
-                Err(failure)
-            }
-            (Some(Err(Unread::Io(error))), None) => {
-                Err(broken(Broken::BodyEncoding, format!("the body is no {names}: {error}")))
-            }
-        };
-        self.clock.stop(attempt);
-        result
+        (Reading { source, codings, delimited_by_end, clock: self.clock }, self.sender)
     }
 
     /// Ends the exchange without the body.
     pub(crate) fn leave_body(mut self, attempt: &mut Attempt<'_>) {
         self.clock.stop(attempt);
+    }
+}
+
+/// Whether a server says that it ends the connection behind the response.
+fn says_close(headers: &HeaderMap) -> bool {
+    let options =
+        headers.get_all(header::CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.into_iter().any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+}
+
+/// A body that is being read.
+struct Reading {
+    source: Source,
+    codings: Result<Vec<Coding>, Failure<Fault>>,
+    /// Whether nothing but the end of the connection is the end of the body.
+    delimited_by_end: bool,
+    clock: Clock,
+}
+
+impl Reading {
+    /// What came of it, where `None` is that of the deadline.
+    fn judge<T>(&mut self, attempt: &mut Attempt<'_>, read: Option<Result<T, Unread>>) -> Result<T, Failure<Fault>> {
+        let tap = &self.source.tap;
+        match (read, self.source.broke.take()) {
+            (Some(Err(Unread::Unreadable(failure))), None) => Err(failure),
+            (None, _) => Err(attempt.receive_failure(tap, true).map(Fault::Net)),
+            (Some(Ok(body)), _) => Ok(body),
+            (Some(Err(_)), Some(error)) => {
+                let mut failure = name_error(attempt, tap, &error, true);
+                if self.delimited_by_end && failure.fault == CLOSED {
+                    failure.fault = TRUNCATED;
+                }
+                Err(failure)
+            }
+            (Some(Err(Unread::Io(error))), None) => {
+                let codings = self.codings.as_deref().unwrap_or_default();
+                let names: Vec<_> = codings.iter().map(|coding| coding.name()).collect();
+                Err(broken(Broken::BodyEncoding, format!("the body is no {}: {error}", names.join(", "))))
+            }
+        }
     }
 }
 
@@ -95,28 +180,68 @@ impl From<io::Error> for Unread {
     }
 }
 
-async fn read(
-    source: &mut Source,
-    codings: Result<Vec<Coding>, Failure<Fault>>,
-    limit: usize,
-) -> Result<Vec<u8>, Unread> {
-    let mut body = Vec::new();
-    // A response without a body, to HEAD or with 204 and 304, may still name the coding it would have had.
-    if source.fill_buf().await?.is_empty() {
-        return Ok(body);
+/// Why a body was not poured.
+enum Unpoured<E> {
+    Unread(Unread),
+    Sink(E),
+}
+
+impl<E> From<io::Error> for Unpoured<E> {
+    fn from(error: io::Error) -> Self {
+        Self::Unread(error.into())
     }
-    let codings = codings.map_err(Unread::Unreadable)?;
+}
+
+type Codings = Result<Vec<Coding>, Failure<Fault>>;
+
+async fn read(source: &mut Source, codings: &Codings, limit: usize) -> Result<Vec<u8>, Unread> {
+    let mut body = Vec::new();
+    let Some(codings) = begin(source, codings).await? else { return Ok(body) };
     if codings.is_empty() {
         source.take(limit as u64).read_to_end(&mut body).await?;
-        return Ok(body);
+    } else {
+        decoded(source, codings).await?.take(limit as u64).read_to_end(&mut body).await?;
     }
-    let mut reader: Box<dyn AsyncBufRead + Send + Unpin + '_> = Box::new(source);
-    // The codings were applied in the order of the list (RFC 9110 section 8.4), so they come off from its end.
+    Ok(body)
+}
+
+async fn pour<S: Sink>(source: &mut Source, codings: &Codings, sink: &mut S) -> Result<(), Unpoured<S::Error>> {
+    let Some(codings) = begin(source, codings).await.map_err(Unpoured::Unread)? else { return Ok(()) };
+    if codings.is_empty() {
+        while !source.fill_buf().await?.is_empty() {
+            let chunk = std::mem::take(&mut source.chunk);
+            sink.take(chunk).await.map_err(Unpoured::Sink)?;
+        }
+        return Ok(());
+    }
+    let mut reader = decoded(source, codings).await?;
+    loop {
+        let mut block = BytesMut::with_capacity(BLOCK);
+        if reader.read_buf(&mut block).await? == 0 {
+            return Ok(());
+        }
+        sink.take(block.freeze()).await.map_err(Unpoured::Sink)?;
+    }
+}
+
+/// Waits for the first byte of a body, and then looks at its codings: a response without a body, to HEAD or with 204
+/// and 304, may still name the one it would have had. `None` is such a response.
+async fn begin<'c>(source: &mut Source, codings: &'c Codings) -> Result<Option<&'c [Coding]>, Unread> {
+    if source.fill_buf().await?.is_empty() {
+        return Ok(None);
+    }
+    codings.as_ref().map(|codings| Some(codings.as_slice())).map_err(|failure| Unread::Unreadable(failure.clone()))
+}
+
+type Reader<'a> = Box<dyn AsyncBufRead + Send + Unpin + 'a>;
+
+/// The codings were applied in the order of the list (RFC 9110 section 8.4), so they come off from its end.
+async fn decoded<'a>(source: &'a mut Source, codings: &[Coding]) -> io::Result<Reader<'a>> {
+    let mut reader: Reader<'a> = Box::new(source);
     for coding in codings.iter().rev() {
         reader = coding.decoder(reader).await?;
     }
-    reader.take(limit as u64).read_to_end(&mut body).await?;
-    Ok(body)
+    Ok(reader)
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -137,10 +262,7 @@ impl Coding {
         }
     }
 
-    async fn decoder<'a>(
-        self,
-        mut reader: Box<dyn AsyncBufRead + Send + Unpin + 'a>,
-    ) -> io::Result<Box<dyn AsyncBufRead + Send + Unpin + 'a>> {
+    async fn decoder(self, mut reader: Reader<'_>) -> io::Result<Reader<'_>> {
         Ok(match self {
             Self::Gzip => {
                 let mut decoder = GzipDecoder::new(reader);
@@ -201,6 +323,8 @@ struct Source {
     driver: Driver,
     chunk: Bytes,
     broke: Option<Trouble>,
+    /// How many bytes came.
+    received: u64,
     /// How many chunks the reader got; most bodies are one, and need no turn for others.
     handed_over: u64,
     yielded: bool,
@@ -224,6 +348,7 @@ impl AsyncBufRead for Source {
             }
             match ready!(data) {
                 Some(Ok(data)) => {
+                    this.received += data.len() as u64;
                     this.chunk = data;
                     this.handed_over += 1;
                     this.yielded = false;

@@ -1,6 +1,6 @@
 //! When the parts of one exchange happened.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::net::Attempt;
@@ -32,8 +32,8 @@ impl Clock {
     }
 
     /// Stamps the end of the request: its body was taken, and no write waits any more.
-    pub(super) fn note_sent(&mut self, tap: &Tap, body_taken: &AtomicBool) {
-        if self.sent.is_none() && body_taken.load(Ordering::Relaxed) {
+    pub(super) fn note_sent(&mut self, tap: &Tap, body: &super::outgoing::Fate) {
+        if self.sent.is_none() && body.is_taken() {
             let record = tap.application();
             // The preface of HTTP/2 goes out before the request does.
             let written = record.last_write.filter(|written| *written >= self.begun);
@@ -44,7 +44,7 @@ impl Clock {
     }
 
     /// Stamps the first interim response of HTTP/2: with it the response has begun.
-    pub(super) fn note_interim(&mut self, tap: &Tap, interim: &super::Interim) {
+    pub(super) fn note_interim(&mut self, tap: &Tap, interim: &super::session::Interim) {
         if self.http2 && self.answered.is_none() && interim.count.load(Ordering::Relaxed) > 0 {
             self.answered = tap.application().last_read;
         }
@@ -59,6 +59,15 @@ impl Clock {
             None => record.first_read,
             begun => begun,
         };
+    }
+
+    /// Gives the phases the time they took so far, and goes on in the last one.
+    pub(super) fn split(&mut self, attempt: &mut Attempt<'_>) {
+        self.stop(attempt);
+        let now = Instant::now();
+        self.begun = now;
+        self.sent = None;
+        self.answered = Some(now);
     }
 
     /// Gives the phases the time they took; called once, when the exchange is over.

@@ -69,20 +69,28 @@ pub(super) enum Sender {
 }
 
 impl Sender {
+    /// Whether a further request can be sent.
+    pub(super) fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Trouble>> {
+        match self {
+            Self::Http1(sender) => sender.poll_ready(context).map_err(Trouble::Http1),
+            Self::Http2(sender) => sender.poll_ready(context).map_err(Trouble::Http2),
+        }
+    }
+
     /// Sends the request and waits for the final head; `interim` is told the status of every head before it.
     pub(super) async fn send(
-        self,
+        &mut self,
         mut request: Request<Outgoing>,
         interim: impl Fn(http::StatusCode) + Send + Sync + 'static,
     ) -> Result<Response<Arriving>, Trouble> {
         match self {
-            Self::Http1(mut sender) => {
+            Self::Http1(sender) => {
                 hyper::ext::on_informational(&mut request, move |response| interim(response.status()));
                 let response = sender.send_request(request).await.map_err(Trouble::Http1)?;
                 Ok(response.map(Arriving::Http1))
             }
             Self::Http2(sender) => {
-                let response = http2::send(sender, request, interim).await.map_err(Trouble::Http2)?;
+                let response = http2::send(sender.clone(), request, interim).await.map_err(Trouble::Http2)?;
                 Ok(response.map(Arriving::Http2))
             }
         }

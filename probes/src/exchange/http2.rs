@@ -45,11 +45,10 @@ pub(super) async fn send(
     interim: impl Fn(StatusCode),
 ) -> Result<Response<Stream2>, h2::Error> {
     let mut sender = sender.ready().await?;
-    let (mut head, mut body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     strip_connection_fields(&mut head.headers);
-    let data = body.data.take();
-    let (mut response, outlet) = sender.send_request(Request::from_parts(head, ()), data.is_none())?;
-    let mut upload = Upload { outlet, left: data.unwrap_or_default(), body };
+    let (mut response, outlet) = sender.send_request(Request::from_parts(head, ()), body.is_empty())?;
+    let mut upload = Upload { outlet, piece: Bytes::new(), body };
     let head = poll_fn(|context| {
         upload.poll(context);
         poll_head(&mut response, context, &interim)
@@ -92,24 +91,39 @@ fn poll_head(
 /// The body of a request on its way, as far as the server's windows let it.
 struct Upload {
     outlet: SendStream<Bytes>,
-    left: Bytes,
+    /// What was taken from the body and is not handed over.
+    piece: Bytes,
     body: Outgoing,
 }
 
 impl Upload {
     /// Hands over as much as may go out; a stream that the server reset is for the response to report.
     fn poll(&mut self, context: &mut Context<'_>) {
-        while !self.left.is_empty() {
-            self.outlet.reserve_capacity(self.left.len());
+        while !self.is_over() {
+            if self.piece.is_empty() {
+                match self.body.poll_piece(context) {
+                    Poll::Ready(Some(piece)) => self.piece = piece,
+                    Poll::Ready(None) => {
+                        self.outlet.send_reset(Reason::CANCEL);
+                        return;
+                    }
+                    Poll::Pending => return,
+                }
+            }
+            self.outlet.reserve_capacity(self.piece.len());
             let Poll::Ready(Some(Ok(room @ 1..))) = self.outlet.poll_capacity(context) else { return };
-            let piece = self.left.split_to(room.min(self.left.len()));
-            if self.outlet.send_data(piece, self.left.is_empty()).is_err() {
+            let piece = self.piece.split_to(room.min(self.piece.len()));
+            if self.outlet.send_data(piece, self.is_over()).is_err() {
                 return;
             }
-            if self.left.is_empty() {
+            if self.is_over() {
                 self.body.all_taken();
             }
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.piece.is_empty() && self.body.is_empty()
     }
 }
 
@@ -144,7 +158,7 @@ impl Stream2 {
     /// A server that answered early may ask for the rest of the request to be dropped, with `NO_ERROR` (RFC 9113
     /// section 8.1); that is the end of a complete response.
     fn end(&self, error: h2::Error) -> Option<Result<Bytes, h2::Error>> {
-        let early = !self.upload.left.is_empty();
+        let early = !self.upload.is_over();
         (!early || error.reason() != Some(Reason::NO_ERROR)).then_some(Err(error))
     }
 }

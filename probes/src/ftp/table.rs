@@ -23,7 +23,10 @@ pub(super) fn classify(fault: Fault) -> FtpCode {
             | Data::Truncated
             | Data::Broken
             | Data::TlsBroken
-            | Data::Short => FtpCode::TransferFailed,
+            | Data::Short
+            | Data::StoreNotResumed
+            | Data::Unsent
+            | Data::Source => FtpCode::TransferFailed,
         },
     }
 }
@@ -51,6 +54,10 @@ fn at(step: Step, cause: Cause) -> FtpCode {
         | Step::Pasv
         | Step::List
         | Step::Retr
+        | Step::Feat
+        | Step::Mlst
+        | Step::Stor
+        | Step::Stored
         | Step::Completion => FtpCode::TransferFailed,
     }
 }
@@ -93,6 +100,7 @@ fn resolve(cause: Resolve, of_leg: FtpCode) -> FtpCode {
         | Resolve::CnameLoop
         | Resolve::Malformed
         | Resolve::TimedOut
+        | Resolve::TooSlow
         | Resolve::ServerRefused
         | Resolve::ServerUnreachable
         | Resolve::ServerClosed

@@ -1,16 +1,20 @@
 //! A data connection that one command fills: passive mode, the command, TLS, the bytes, the reply after them.
 //!
 //! A reset of the data connection decides, whatever the control connection says next; otherwise the control connection
-//! does, and only then the number of bytes. The bytes are counted and not kept.
+//! does, and only then the number of bytes.
 
+use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::mpsc;
 
 use super::port::{of_epsv, of_pasv};
-use super::{Control, Data, Fault, Step, control};
+use super::{Control, Data, Fault, Step};
 use crate::dialogue::{self, Cause, Command, Reply};
+use crate::exchange::Sink;
 use crate::fault::Failure;
 use crate::net::Attempt;
 use crate::net::stream::{Broken, Stream, show};
@@ -19,48 +23,129 @@ use crate::phases::Phase;
 /// How long the data may still take once the server has given the transfer up.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What is to be stored, piece by piece.
+pub(crate) type Pieces = mpsc::Receiver<io::Result<Bytes>>;
+
 /// This much is read at once; connections hand over no more.
 const BLOCK: usize = 16 * 1024;
 
+/// Why no data came, or not to their end.
+#[derive(Debug)]
+pub(crate) enum Stopped<E> {
+    /// The server, or the way to it.
+    Ftp(Failure<Fault>),
+    /// Whoever takes them.
+    Sink(E),
+}
+
+impl<E> From<Failure<Fault>> for Stopped<E> {
+    fn from(failure: Failure<Fault>) -> Self {
+        Self::Ftp(failure)
+    }
+}
+
+/// How data ended: with an end, an error, or a sink that takes no more.
+enum End<E> {
+    Complete,
+    Broken(io::Error),
+    Full(E),
+}
+
+/// Takes data that nobody looks at.
+pub(crate) struct Uncounted;
+
+impl Sink for Uncounted {
+    type Error = Infallible;
+
+    async fn take(&mut self, _: Bytes) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
 impl Control {
-    /// Has a command send its data, and counts them.
-    pub(crate) async fn receive(
+    /// Has a command send its data, hands them to a sink, and counts them.
+    pub(crate) async fn receive<S: Sink>(
         &mut self,
         attempt: &mut Attempt<'_>,
         step: Step,
         command: &Command,
-    ) -> Result<u64, Failure<Fault>> {
-        let port = self.passive_port(attempt).await?;
-        let data = connect(attempt, port).await?;
-        let first = self.dialogue.ask(attempt, step, command).await.map_err(control)?;
-        if !first.is_preliminary() {
-            return Err(self.no_transfer(attempt, step, &first));
-        }
+        sink: &mut S,
+    ) -> Result<u64, Stopped<S::Error>> {
+        let data = self.begin_transfer(attempt, step, command).await?;
         let mut data = self.encrypt_data(attempt, data).await?;
         let mut count = 0;
-        let end = self.read_all(attempt, &mut data, &mut count).await?;
+        let end = self.read_all(attempt, &mut data, sink, &mut count).await?;
         tracing::debug!(target: "conversation", "* {count} bytes of data");
-        if let Err(error) = &end
-            && !is_truncation(error)
-        {
-            return Err(broken_off(attempt, &data, error, count));
+        let broken = match end {
+            End::Full(error) => return Err(Stopped::Sink(error)),
+            End::Broken(error) if !is_truncation(&error) => {
+                return Err(broken_off(attempt, &data, &error, count).into());
+            }
+            End::Broken(error) => Some(error),
+            End::Complete => None,
+        };
+        self.hear_completion(attempt, Step::Completion).await?;
+        match broken {
+            None => Ok(count),
+            Some(error) => Err(broken_off(attempt, &data, &error, count).into()),
         }
-        let last = self.hear_past(attempt, Step::Completion, Reply::is_preliminary).await?;
-        // Any other completion answers something else (RFC 959 section 5.4).
-        if !matches!(last.code, 226 | 250) {
-            return Err(self.no_transfer(attempt, Step::Completion, &last));
+    }
+
+    /// Has a command take data, and sends it all there is.
+    pub(crate) async fn send(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        command: &Command,
+        pieces: &mut Pieces,
+    ) -> Result<u64, Failure<Fault>> {
+        let data = self.begin_transfer(attempt, Step::Stor, command).await?;
+        let mut data = self.encrypt_data(attempt, data).await?;
+        let mut count = 0;
+        let end = self.write_all(attempt, &mut data, pieces, &mut count).await?;
+        tracing::debug!(target: "conversation", "* {count} bytes of data");
+        let Err(error) = end else {
+            self.hear_completion(attempt, Step::Stored).await?;
+            return Ok(count);
+        };
+        // What the server has to say of it is worth more than that it hung up.
+        let run = attempt.shorten(GRACE);
+        let last = self.hear_past(attempt, Step::Stored, Reply::is_preliminary).await;
+        attempt.lengthen(run);
+        match last {
+            Ok(reply) if !matches!(reply.code, 226 | 250) => Err(self.no_transfer(attempt, Step::Stored, &reply)),
+            Ok(_) | Err(_) => {
+                let failure = broken_off(attempt, &data, &error, count);
+                Err(Failure { fault: Fault::Data(Data::Reset), ..failure })
+            }
         }
-        match end {
-            Ok(()) => Ok(count),
-            Err(error) => Err(broken_off(attempt, &data, &error, count)),
-        }
+    }
+
+    /// Opens a data connection and has a command begin to use it.
+    async fn begin_transfer(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        step: Step,
+        command: &Command,
+    ) -> Result<Stream, Failure<Fault>> {
+        let port = self.passive_port(attempt).await?;
+        let data = connect(attempt, port).await?;
+        let first = self.ask_patiently(attempt, step, command).await?;
+        if first.is_preliminary() { Ok(data) } else { Err(self.no_transfer(attempt, step, &first)) }
+    }
+
+    /// Hears what the server says once the data are over: 226 or 250 (RFC 959 section 5.4).
+    async fn hear_completion(&mut self, attempt: &mut Attempt<'_>, step: Step) -> Result<(), Failure<Fault>> {
+        let last = self.hear_past(attempt, step, Reply::is_preliminary).await?;
+        if matches!(last.code, 226 | 250) { Ok(()) } else { Err(self.no_transfer(attempt, step, &last)) }
     }
 
     /// Asks the server to listen for a data connection.
     async fn passive_port(&mut self, attempt: &mut Attempt<'_>) -> Result<u16, Failure<Fault>> {
-        let extended = self.ask_or_end(attempt, Step::Epsv, &Command::new("EPSV")).await?;
-        if extended.code == 229 {
-            return of_epsv(extended.last()).ok_or_else(|| unreadable(attempt, Step::Epsv, &extended));
+        if self.epsv {
+            let extended = self.ask_or_end(attempt, Step::Epsv, &Command::new("EPSV")).await?;
+            if extended.code == 229 {
+                return of_epsv(extended.last()).ok_or_else(|| unreadable(attempt, Step::Epsv, &extended));
+            }
         }
         let passive = self.ask_for(attempt, Step::Pasv, &Command::new("PASV"), &[227]).await?;
         of_pasv(passive.last()).ok_or_else(|| unreadable(attempt, Step::Pasv, &passive))
@@ -77,23 +162,26 @@ impl Control {
 
     /// Reads to the end of the data, with an ear on the control connection: a server that gives the transfer up there
     /// may leave the data connection open.
-    async fn read_all(
+    async fn read_all<S: Sink>(
         &mut self,
         attempt: &mut Attempt<'_>,
         data: &mut Stream,
+        sink: &mut S,
         count: &mut u64,
-    ) -> Result<io::Result<()>, Failure<Fault>> {
+    ) -> Result<End<S::Error>, Failure<Fault>> {
         let begun = attempt.enter(Phase::Transfer);
         let until_a_no = async {
             tokio::select! {
                 biased;
-                end = read_to_end(data, count) => Some(end),
+                end = read_to_end(data, sink, count) => Some(end),
                 () = self.dialogue.overhear_no() => None,
             }
         };
         let end = match attempt.within(until_a_no).await {
             Some(Some(end)) => Some(end),
-            Some(None) => Some(attempt.within_pause(GRACE, read_to_end(data, count)).await.unwrap_or(Ok(()))),
+            Some(None) => {
+                Some(attempt.within_pause(GRACE, read_to_end(data, sink, count)).await.unwrap_or(End::Complete))
+            }
             None => None,
         };
         // Some servers say that the transfer is complete only when this side has ended the data connection too.
@@ -103,10 +191,41 @@ impl Control {
         end.ok_or_else(|| late().map(Fault::Data))
     }
 
+    /// Sends everything, with an ear on the control connection, and ends the data connection, which is the end of the
+    /// file.
+    async fn write_all(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        data: &mut Stream,
+        pieces: &mut Pieces,
+        count: &mut u64,
+    ) -> Result<io::Result<()>, Failure<Fault>> {
+        let begun = attempt.enter(Phase::Transfer);
+        let until_a_no = async {
+            tokio::select! {
+                biased;
+                () = self.dialogue.overhear_no() => None,
+                end = write_to_end(data, pieces, count) => Some(end),
+            }
+        };
+        let end = attempt.within(until_a_no).await;
+        attempt.leave(Phase::Transfer, begun);
+        let failure = |fault: Data, detail: String| Err(Failure::new(Fault::Data(fault), detail));
+        match end {
+            Some(Some(Written::All) | None) => Ok(Ok(())),
+            Some(Some(Written::Broken(error))) => Ok(Err(error)),
+            Some(Some(Written::NoSource(why))) => {
+                failure(Data::Source, format!("what was to be stored cannot be read to its end: {why}"))
+            }
+            None => failure(Data::Unsent, format!("the data were not taken in time; {count} bytes went out")),
+        }
+    }
+
     /// The failure of a transfer that the server refuses or gives up.
     fn no_transfer(&self, attempt: &Attempt<'_>, step: Step, reply: &Reply) -> Failure<Fault> {
         let fault = match reply.code {
             425 => Fault::Data(Data::NotOpened),
+            522 if matches!(step, Step::Stor | Step::Stored) => Fault::Data(Data::StoreNotResumed),
             522 => Fault::Data(Data::NotResumed),
             _ => return self.refused(attempt, step, reply),
         };
@@ -114,13 +233,46 @@ impl Control {
     }
 }
 
-async fn read_to_end(data: &mut Stream, count: &mut u64) -> io::Result<()> {
-    let mut block = vec![0; BLOCK];
+async fn read_to_end<S: Sink>(data: &mut Stream, sink: &mut S, count: &mut u64) -> End<S::Error> {
     loop {
-        match data.read(&mut block).await? {
-            0 => return Ok(()),
-            read => *count += read as u64,
+        let mut block = BytesMut::with_capacity(BLOCK);
+        match data.read_buf(&mut block).await {
+            Ok(0) => return End::Complete,
+            Ok(read) => *count += read as u64,
+            Err(error) => return End::Broken(error),
         }
+        if let Err(error) = sink.take(block.freeze()).await {
+            return End::Full(error);
+        }
+    }
+}
+
+/// How sending ended.
+enum Written {
+    All,
+    Broken(io::Error),
+    /// What was to be sent could not be had.
+    NoSource(io::Error),
+}
+
+async fn write_to_end(data: &mut Stream, pieces: &mut Pieces, count: &mut u64) -> Written {
+    while let Some(piece) = pieces.recv().await {
+        let piece = match piece {
+            Ok(piece) => piece,
+            Err(error) => return Written::NoSource(error),
+        };
+        if let Err(error) = data.write_all(&piece).await {
+            return Written::Broken(error);
+        }
+        // Writing to a connection that the peer tore down goes on into nothing.
+        if data.tap().is_torn() {
+            return Written::Broken(io::ErrorKind::ConnectionReset.into());
+        }
+        *count += piece.len() as u64;
+    }
+    match data.end().await {
+        Ok(()) => Written::All,
+        Err(error) => Written::Broken(error),
     }
 }
 

@@ -37,6 +37,14 @@ steps! {
         List = "list", "the reply to LIST", [Unavailable, Refused];
         /// RETR, up to its first reply.
         Retr = "retr", "the reply to RETR", [Unavailable, Refused];
+        /// FEAT (RFC 2389); after a refusal the server has no features.
+        Feat = "feat", "the reply to FEAT", [Unavailable];
+        /// MLST (RFC 3659).
+        Mlst = "mlst", "the reply to MLST", [Unavailable];
+        /// STOR, up to its first reply.
+        Stor = "stor", "the reply to STOR", [Unavailable, Refused];
+        /// The reply that follows a file that was stored.
+        Stored = "stored", "the reply after the stored file", [Unavailable, Refused];
         /// The reply that follows the data.
         Completion = "completion", "the reply after the data", [Unavailable, Refused];
     }
@@ -61,6 +69,12 @@ faults! {
         TlsBroken = "ftp.data.tls_broken", Target;
         /// Fewer bytes came than SIZE had said.
         Short = "ftp.data.short", Target;
+        /// The server wants the data connection of a file to be stored to resume the TLS session (522, RFC 4217).
+        StoreNotResumed = "ftp.data.store_not_resumed", Target;
+        /// The data of a file to be stored were not taken in time.
+        Unsent = "ftp.data.unsent", Target;
+        /// What was to be stored could not be read to its end.
+        Source = "ftp.data.source", Agent;
     }
 }
 

@@ -1,17 +1,8 @@
-//! One request of a redirect chain: where it leads, and what the evidence keeps of it.
-
-use std::collections::BTreeMap;
+//! One request of a redirect chain.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, header};
+use http::Method;
 use url::Url;
-
-use super::{EXCERPT, Fault, Unwanted, unwanted};
-use crate::evidence;
-use crate::exchange::{self, Answer};
-use crate::fault::Failure;
-use crate::net::Attempt;
-use crate::secret::{Secrets, mask_urls};
 
 /// One request of the chain.
 #[derive(Clone, Debug)]
@@ -21,102 +12,4 @@ pub(super) struct Hop {
     pub(super) body: Bytes,
     /// How many redirects led here.
     pub(super) followed: u32,
-}
-
-/// The URL that a redirect names, if it is one that can be followed.
-pub(super) fn location(hop: &Hop, answer: &Answer, secrets: &Secrets) -> Result<Url, Failure<Fault>> {
-    let status = answer.status.as_u16();
-    let unusable =
-        |why: String| unwanted(Unwanted::RedirectUnusable, mask_urls(&format!("{} answered {status} {why}", hop.url)));
-    let value = answer.headers.get(header::LOCATION).ok_or_else(|| unusable("without a Location".to_owned()))?;
-    let text =
-        std::str::from_utf8(value.as_bytes()).map_err(|_| unusable("with a Location that is no text".to_owned()))?;
-    if text.trim().is_empty() {
-        return Err(unusable("with an empty Location".to_owned()));
-    }
-    // Struck out before it is cut, so that no secret is left in part.
-    let shown: String = secrets.strike(text).chars().take(EXCERPT).collect();
-    // URL parsers mend `http:///x`, which names no host, to one named `x`.
-    if text.split_once("://").is_some_and(|(scheme, rest)| is_http(scheme.trim()) && rest.starts_with(['/', '\\'])) {
-        return Err(unusable(format!("with the Location `{shown}`, which names no host")));
-    }
-    let mut url = hop.url.join(text).map_err(|error| unusable(format!("with the Location `{shown}`: {error}")))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(unusable(format!("with the Location `{shown}`, which is no http or https URL")));
-    }
-    if !exchange::fits_a_request(&url) {
-        return Err(unusable(format!("with a Location of {} bytes, which no request can carry", text.len())));
-    }
-    // Credentials that a server puts there are not the task's: they are neither sent nor shown.
-    if !url.username().is_empty() || url.password().is_some() {
-        let cleared = url.set_username("").and_then(|()| url.set_password(None));
-        cleared.map_err(|()| unusable("with credentials in the Location".to_owned()))?;
-    }
-    Ok(url)
-}
-
-fn is_http(scheme: &str) -> bool {
-    scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
-}
-
-/// A Location with a secret of the task in it becomes a URL in which the secret may look different (normalised, in lower
-/// case, as an internationalised host): all its parts are secret then.
-pub(super) fn taint(attempt: &mut Attempt<'_>, answer: &Answer, url: &Url) {
-    let raw = answer.headers.get(header::LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let tainted = raw.is_some_and(|raw| attempt.conditions.secrets.strike(&raw) != raw);
-    if tainted {
-        let parts = [url.host_str(), Some(url.path()), url.query(), url.fragment()];
-        parts.into_iter().flatten().for_each(|part| attempt.tainted.add(part));
-    }
-}
-
-/// Scheme, host and port decide whether two URLs are of one origin (RFC 6454).
-pub(super) fn same_origin(one: &Url, other: &Url) -> bool {
-    one.origin() == other.origin()
-}
-
-/// Puts the head of a response into the evidence.
-pub(super) fn note_answer(attempt: &mut Attempt<'_>, answer: &Answer) {
-    let version = exchange::version_name(answer.version);
-    let http = describe(attempt, answer.status.as_u16(), version, &answer.headers);
-    if let Some(hop) = attempt.evidence.hops.last_mut() {
-        hop.status = Some(http.status);
-        hop.location = http.headers.get(header::LOCATION.as_str()).and_then(|values| values.first().cloned());
-    }
-    attempt.evidence.http = Some(http);
-}
-
-/// The head of a response as evidence, in bounded form.
-pub(super) fn describe(
-    attempt: &mut Attempt<'_>,
-    status: u16,
-    version: &'static str,
-    fields: &HeaderMap,
-) -> evidence::Http {
-    const MOST_FIELDS: usize = 64;
-    const LONGEST_VALUE: usize = 1024;
-    let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (index, (name, value)) in fields.iter().enumerate() {
-        if index >= MOST_FIELDS || value.len() > LONGEST_VALUE {
-            attempt.evidence.truncated = true;
-        }
-        if index >= MOST_FIELDS {
-            break;
-        }
-        // Struck out before it is cut, so that no secret is left in part.
-        let bytes = attempt.conditions.secrets.strike_bytes(value.as_bytes());
-        let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_VALUE)]);
-        headers.entry(name.to_string()).or_default().push(mask_urls(&text));
-    }
-    evidence::Http { status, version, headers, body: None }
-}
-
-/// Gives the hop that ends here its peer and its phases.
-pub(super) fn close_hop(attempt: &mut Attempt<'_>) {
-    let phases = attempt.take_hop_phases();
-    let remote = attempt.remote.map(|remote| remote.to_string());
-    if let Some(hop) = attempt.evidence.hops.last_mut() {
-        hop.phases = phases;
-        hop.remote = remote;
-    }
 }

@@ -8,9 +8,9 @@ use std::net::SocketAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::hop::describe;
 use super::{Fault, Unwanted, unwanted};
 use crate::address::Endpoint;
+use crate::exchange::describe;
 use crate::fault::Failure;
 use crate::net::Attempt;
 use crate::net::stream::{Stream, show};

@@ -50,6 +50,7 @@ fn resolve(cause: Resolve) -> HttpCode {
         | Resolve::CnameLoop
         | Resolve::Malformed
         | Resolve::TimedOut
+        | Resolve::TooSlow
         | Resolve::ServerRefused
         | Resolve::ServerUnreachable
         | Resolve::ServerClosed
@@ -119,9 +120,14 @@ fn handshake(cause: Handshake) -> HttpCode {
 
 fn exchange(broken: Broken) -> HttpCode {
     match broken {
-        Broken::Malformed | Broken::BodyEncoding | Broken::NoHttp2 | Broken::StreamReset | Broken::Goaway => {
-            HttpCode::OtherFailure
-        }
+        Broken::Malformed
+        | Broken::TransferEncoding
+        | Broken::BodyEncoding
+        | Broken::NoHttp2
+        | Broken::StreamReset
+        | Broken::Goaway
+        | Broken::Source => HttpCode::OtherFailure,
+        Broken::BodyUnsent => HttpCode::Timeout,
     }
 }
 

@@ -188,6 +188,26 @@ impl Attempt<'_> {
         self.addresses_of(endpoint).await.map_err(|failure| failure.map(Fault::from))
     }
 
+    /// The same where the book gives a lookup a time of its own.
+    pub(crate) async fn resolve_within(
+        &mut self,
+        endpoint: &Endpoint,
+        limit: Duration,
+    ) -> Result<Vec<SocketAddr>, Failure> {
+        let run = self.deadline;
+        let own = Instant::now() + limit;
+        self.deadline = run.min(own);
+        let result = self.resolve(endpoint).await;
+        self.deadline = run;
+        result.map_err(|failure| match failure.fault {
+            Fault::Resolve(Resolve::TimedOut) if own < run => {
+                let detail = format!("{}; a lookup may take {limit:?}", failure.detail);
+                Failure { fault: Resolve::TooSlow.into(), detail, ..failure }
+            }
+            _ => failure,
+        })
+    }
+
     /// The same for a protocol that has no connections, whose faults are fewer.
     pub(crate) async fn addresses_of(&mut self, endpoint: &Endpoint) -> Result<Vec<SocketAddr>, Failure<Addressing>> {
         // Nobody is met yet on the way to this one.
@@ -206,6 +226,17 @@ impl Attempt<'_> {
         let mut addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, endpoint.port)).collect();
         self.conditions.resolver.family.sort(&mut addresses);
         self.permit(endpoint, addresses)
+    }
+
+    /// Judges the host of a target before anything else is looked at, if it is a literal address.
+    pub(crate) fn permit_literal(&mut self, endpoint: Option<&Endpoint>) -> Result<(), Failure> {
+        let Some((endpoint, address)) = endpoint.and_then(|endpoint| Some((endpoint, endpoint.literal()?))) else {
+            return Ok(());
+        };
+        let noted = self.evidence.addresses.len();
+        self.permit(endpoint, vec![address]).map_err(|failure| failure.map(Fault::from))?;
+        self.evidence.addresses.truncate(noted);
+        Ok(())
     }
 
     /// The addresses of a host beside the target's, by the same ways and under the same policy. Nothing of it is a phase

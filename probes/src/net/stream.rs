@@ -227,6 +227,13 @@ impl Stream {
         SockRef::from(self.tap.socket.as_ref()).shutdown(Shutdown::Write)
     }
 
+    /// Where the head of a message ends that is to be told apart from the rest.
+    fn end_of_head(&self, bytes: &[u8]) -> Option<usize> {
+        let record = self.tap.application();
+        let wanted = record.marks_head && record.head_end.is_none();
+        wanted.then(|| memchr::memmem::find(bytes, b"\r\n\r\n").map(|at| at + 4)).flatten()
+    }
+
     /// Whether the connection is encrypted.
     pub(crate) const fn is_tls(&self) -> bool {
         matches!(self.transport, Transport::Tls(_) | Transport::Kept(_))
@@ -275,12 +282,20 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let head = self.end_of_head(bytes);
+        let bytes = &bytes[..head.unwrap_or(bytes.len())];
         let result = match &mut self.transport {
             Transport::Plain(wire) => Pin::new(wire).poll_write(context, bytes),
             Transport::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
             Transport::Kept(stream) => Pin::new(&mut *lock(stream)).poll_write(context, bytes),
         };
         self.tap.application().note_write(&result);
+        if let (Some(end), Poll::Ready(Ok(written))) = (head, &result)
+            && end == *written
+        {
+            let sent = self.tap.wire().sent;
+            self.tap.application().head_end = Some(sent);
+        }
         if result.is_ready() {
             self.asks_first = false;
             self.reader.take().into_iter().for_each(Waker::wake);

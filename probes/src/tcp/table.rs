@@ -41,6 +41,7 @@ fn resolve(cause: Resolve) -> TcpCode {
         | Resolve::CnameLoop
         | Resolve::Malformed
         | Resolve::TimedOut
+        | Resolve::TooSlow
         | Resolve::ServerRefused
         | Resolve::ServerUnreachable
         | Resolve::ServerClosed

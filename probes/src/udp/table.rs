@@ -26,6 +26,7 @@ fn resolve(cause: Resolve) -> UdpCode {
         | Resolve::CnameLoop
         | Resolve::Malformed
         | Resolve::TimedOut
+        | Resolve::TooSlow
         | Resolve::ServerRefused
         | Resolve::ServerUnreachable
         | Resolve::ServerClosed

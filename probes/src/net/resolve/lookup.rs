@@ -303,6 +303,7 @@ const fn telling(fault: Resolve) -> Option<u8> {
         | Resolve::CnameLoop
         | Resolve::Malformed
         | Resolve::TimedOut
+        | Resolve::TooSlow
         | Resolve::ServerRefused
         | Resolve::ServerUnreachable
         | Resolve::ServerClosed

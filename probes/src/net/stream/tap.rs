@@ -45,6 +45,11 @@ pub(crate) struct Record {
     pub(crate) write_error: Option<Broken>,
     /// How much may still be read before the answer gets on (its head, more of its body); no limit if absent.
     pub(crate) room: Option<usize>,
+    /// Whether the first write is cut behind the head of a message, so that its arrival can be told from that of what
+    /// follows it.
+    pub(crate) marks_head: bool,
+    /// How many bytes of the wire the head came to.
+    pub(crate) head_end: Option<u64>,
 }
 
 /// Why a connection broke.
