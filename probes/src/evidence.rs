@@ -341,7 +341,7 @@ pub struct IcmpError {
 pub struct Transfer {
     /// Bytes of the file, as far as they came or went.
     pub bytes: u64,
-    /// On average, from the first byte of the body to the last.
+    /// On average, from the first byte of the body to the last; of an upload as the kernel took them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_per_second: Option<u64>,
     /// In each second of that time.

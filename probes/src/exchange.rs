@@ -139,6 +139,11 @@ impl Answer {
         self.tap.clone()
     }
 
+    /// When the last byte of the request was taken by the kernel; none if the response came before that.
+    pub(crate) fn sent(&self) -> Option<std::time::Instant> {
+        self.clock.sent.map(|sent| sent.at)
+    }
+
     /// When the first byte of it came.
     pub(crate) fn first_byte(&self) -> Option<std::time::Instant> {
         self.clock.answered

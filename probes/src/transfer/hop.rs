@@ -9,6 +9,7 @@ use super::fault::{Content, Fault, Leg, Redirect, Unsent};
 use super::supply::Supply;
 use super::{Login, Transfer, Work, fails};
 use crate::address::Endpoint;
+use crate::evidence;
 use crate::exchange::{
     self, Answer, Ask, Payload, Session, close_hop, location, note_answer, open_hop, same_origin, taint,
 };
@@ -82,10 +83,12 @@ impl Transfer {
     /// P1 to P5: goes to the server of a hop, asks, and waits for the head of the response.
     async fn visit(&self, attempt: &mut Attempt<'_>, hop: &mut Hop) -> Result<Answer, Failure<Fault>> {
         let session = self.reach(attempt, &hop.url, hop.leg).await?;
+        let mut length = None;
         let body = match hop.supply.take() {
             Some(supply) => {
-                let (length, pieces) = supply.stream(self.progress.clone());
-                Payload::Stream(length, pieces)
+                let (bytes, pieces) = supply.stream(self.progress.clone());
+                length = Some(bytes);
+                Payload::Stream(bytes, pieces)
             }
             None => Bytes::new().into(),
         };
@@ -93,7 +96,14 @@ impl Transfer {
         let range = self.first_range();
         let keep = range.is_some();
         let ask = self.ask(&hop.url, hop.method.clone(), body, range, keep);
-        self.exchange(attempt, hop, uploads, session, ask).await
+        let begun = attempt.elapsed();
+        let answer = self.exchange(attempt, hop, uploads, session, ask).await?;
+        if let (Some(length), Some(sent)) = (length, answer.sent()) {
+            let spent = attempt.since_begin(sent).saturating_sub(begun);
+            let first_byte = answer.first_byte().map(|at| attempt.since_begin(at));
+            attempt.evidence.transfer = Some(evidence::Transfer::new(length, spent, Vec::new(), first_byte));
+        }
+        Ok(answer)
     }
 
     /// Sends one request of a hop.
