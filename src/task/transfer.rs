@@ -34,7 +34,10 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let encryption = encryption::read(around.tls.as_ref());
     let client = encryption.client.map_err(|obstacles| obstacles.first.failure);
     let Some(table) = around.task.table("transfer") else { return Specs { probes: Vec::new(), trust: None } };
-    let keys = read_keys(&table, &client);
+    // What a source is fetched with: neither the pins nor the identity that are meant for the target.
+    let trusting = tls::Settings { anchors: encryption.trust.clone(), ..tls::Settings::default() };
+    let plain = tls::Client::new(trusting).map_or_else(|_| client.clone(), |plain| Ok(Arc::new(plain)));
+    let keys = read_keys(&table, &client, &plain);
     let probe = |target: &Target<'_>| (shown(&target.text), Spec::Transfer(Box::new(keys.join(target, &table))));
     Specs { probes: targets.iter().map(probe).collect(), trust: encryption.trust }
 }
@@ -56,7 +59,7 @@ struct Keys {
     response_timeout: Duration,
 }
 
-fn read_keys(table: &Table<'_>, tls: &Client) -> Keys {
+fn read_keys(table: &Table<'_>, tls: &Client, plain: &Client) -> Keys {
     let response_timeout = table.duration("response_timeout").unwrap_or(DEFAULT_RESPONSE_TIMEOUT);
     let http = HttpOptions {
         versions: table.parsed("http_version", read_versions).unwrap_or(Versions::Http1),
@@ -68,7 +71,7 @@ fn read_keys(table: &Table<'_>, tls: &Client) -> Keys {
         epsv: table.boolean("epsv").unwrap_or(true),
     };
     let taken = read_schemes(table);
-    let work = read_work(table, tls, &http, ftp, response_timeout);
+    let work = read_work(table, plain, &http, ftp, response_timeout);
     let login = login::Login::of_lines(table);
     let account = login::line(table, "account", table.secret("account")).map(Secret::new);
     Keys { taken, work, login, account, tls: tls.clone(), http, ftp, response_timeout }

@@ -77,11 +77,13 @@ impl Sender {
         }
     }
 
-    /// Sends the request and waits for the final head; `interim` is told the status of every head before it.
+    /// Sends the request and waits for the final head; `interim` is told the status of every head before it,
+    /// `head_is_out` that HTTP/2 has handed the request's own over.
     pub(super) async fn send(
         &mut self,
         mut request: Request<Outgoing>,
         interim: impl Fn(http::StatusCode) + Send + Sync + 'static,
+        head_is_out: impl Fn(),
     ) -> Result<Response<Arriving>, Trouble> {
         match self {
             Self::Http1(sender) => {
@@ -90,7 +92,8 @@ impl Sender {
                 Ok(response.map(Arriving::Http1))
             }
             Self::Http2(sender) => {
-                let response = http2::send(sender.clone(), request, interim).await.map_err(Trouble::Http2)?;
+                let response =
+                    http2::send(sender.clone(), request, interim, head_is_out).await.map_err(Trouble::Http2)?;
                 Ok(response.map(Arriving::Http2))
             }
         }

@@ -38,19 +38,26 @@ pub(super) async fn open(stream: Stream) -> Result<(SendRequest<Bytes>, Connecti
         .await
 }
 
-/// Sends a request and waits for the final head, while its body goes out.
+/// Sends a request and waits for the final head, while its body goes out. Whoever polls this moves the connection before
+/// polling again.
 pub(super) async fn send(
     sender: SendRequest<Bytes>,
     request: Request<Outgoing>,
     interim: impl Fn(StatusCode),
+    head_is_out: impl Fn(),
 ) -> Result<Response<Stream2>, h2::Error> {
     let mut sender = sender.ready().await?;
     let (mut head, body) = request.into_parts();
     strip_connection_fields(&mut head.headers);
     let (mut response, outlet) = sender.send_request(Request::from_parts(head, ()), body.is_empty())?;
     let mut upload = Upload { outlet, piece: Bytes::new(), body };
+    // The head goes out alone, so that its arrival can be told from that of what follows it.
+    let mut begun = false;
     let head = poll_fn(|context| {
-        upload.poll(context);
+        if std::mem::replace(&mut begun, true) {
+            head_is_out();
+            upload.poll(context);
+        }
         poll_head(&mut response, context, &interim)
     })
     .await?;

@@ -19,7 +19,7 @@ use super::tell::{tell_request, tell_response};
 use super::{Answer, Ask, Broken, Fault, MOST_FIELDS, MOST_INTERIM, ROOM, Versions, broken};
 use crate::fault::Failure;
 use crate::net::Attempt;
-use crate::net::stream::{Record, Stream, Tap};
+use crate::net::stream::{Stream, Tap};
 
 /// A connection between two exchanges.
 pub(crate) struct Session {
@@ -52,7 +52,7 @@ impl Session {
     pub(crate) async fn ask(self, attempt: &mut Attempt<'_>, ask: Ask) -> Result<Answer, Failure<Fault>> {
         let Self { line, tap, http2 } = self;
         let streams = ask.body.is_stream();
-        *tap.application() = Record { room: Some(ROOM), marks_head: streams && !http2, ..Record::default() };
+        tap.application().begin_anew(ROOM, streams && !http2);
         let mut clock = Clock::start(attempt, http2);
         let fate = Arc::new(Fate::default());
         let interim = Arc::new(Interim::default());
@@ -72,7 +72,11 @@ impl Session {
         };
         let seen = interim.clone();
         let head = {
-            let mut response = pin!(sender.send(request, move |status| seen.note(status)));
+            let head_is_out = || {
+                let sent = tap.wire().sent;
+                tap.application().head_end.get_or_insert(sent);
+            };
+            let mut response = pin!(sender.send(request, move |status| seen.note(status), head_is_out));
             let mut impatience = pin!(Impatience::new(patience));
             attempt
                 .within(poll_fn(|context| {

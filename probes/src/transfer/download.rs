@@ -3,7 +3,7 @@
 use http::{StatusCode, header};
 
 use super::fault::{Content, Fault};
-use super::hop::{Hop, name};
+use super::hop::{Hop, Last, name};
 use super::ranges::Parts;
 use super::sink::{Drain, Kept, Sink};
 use super::{Download, Transfer, fails};
@@ -22,20 +22,26 @@ impl Transfer {
         hop: &Hop,
         answer: Answer,
         download: &Download,
-    ) -> Result<Kept, Failure<Fault>> {
+    ) -> Result<(Kept, Last), Failure<Fault>> {
+        let mut last = Last::of(&answer);
         let mut sink =
             Sink::new(download, self.progress.clone(), answer.first_byte().map(|at| attempt.since_begin(at)));
         let received = match Parts::of(&answer, self.first_range().is_some()) {
-            Parts::Whole => self.pour(attempt, hop, answer, download, &mut sink).await,
+            Parts::Whole => self.pour(attempt, hop, answer, download, &mut sink).await.map(Some),
             Parts::Some(parts) => self.gather(attempt, hop, answer, download, parts, &mut sink).await,
             Parts::Anew => {
                 answer.leave_body(attempt);
-                self.once_more(attempt, hop, download, &mut sink).await
+                Ok(None)
             }
             Parts::Wrong(why) => {
                 answer.leave_body(attempt);
                 fails(Content::Range, why)
             }
+        };
+        let received = match received {
+            Ok(None) => self.once_more(attempt, hop, download, &mut sink, &mut last).await,
+            Ok(Some(received)) => Ok(received),
+            Err(failure) => Err(failure),
         };
         attempt.evidence.transfer = Some(sink.figures());
         let received = received?;
@@ -48,7 +54,7 @@ impl Transfer {
             None => return late(),
         };
         attempt.evidence.md5 = Some(super::supply::hex(&kept.md5));
-        Ok(kept)
+        Ok((kept, last))
     }
 
     /// Takes one body in from its beginning to its end.
@@ -80,19 +86,21 @@ impl Transfer {
         }
     }
 
-    /// Asks for the whole, on a connection of its own.
-    pub(super) async fn once_more(
+    /// Asks for the whole, on a connection of its own, whose answer is the final one.
+    async fn once_more(
         &self,
         attempt: &mut Attempt<'_>,
         hop: &Hop,
         download: &Download,
         sink: &mut Sink,
+        last: &mut Last,
     ) -> Result<u64, Failure<Fault>> {
         sink.restart();
         let session = self.reach(attempt, &hop.url, hop.leg).await?;
         let ask = self.ask(&hop.url, hop.method.clone(), bytes::Bytes::new().into(), None, false);
         let answer = self.exchange(attempt, hop, false, session, ask).await?;
         exchange::note_answer(attempt, &answer);
+        *last = Last::of(&answer);
         if !answer.status.is_success() {
             let status = answer.status.as_u16();
             answer.leave_body(attempt);

@@ -15,7 +15,7 @@ use crate::exchange::{
 };
 use crate::fault::{self, Failure, Handshake, Receive, Send};
 use crate::net::Attempt;
-use crate::net::stream::Stream;
+use crate::net::stream::{Stream, Tap};
 
 /// More redirects than this are not followed.
 const MOST_REDIRECTS: u32 = 10;
@@ -231,19 +231,33 @@ impl Transfer {
                 format!("the server answered {} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
             return fails(Fault::Status(status.as_u16()), detail.trim_end());
         }
-        let (headers, tap) = (answer.headers.clone(), answer.tap());
-        match &self.work {
+        let tap = match &self.work {
             Work::Download(download) => {
-                let kept = self.download(attempt, hop, answer, download).await?;
-                self.verify_headers(&headers)?;
+                let (kept, last) = self.download(attempt, hop, answer, download).await?;
+                self.verify_headers(&last.headers)?;
                 self.verify_md5(&kept.md5)?;
+                last.tap
             }
             Work::Upload(_) => {
+                let last = Last::of(&answer);
                 self.hear_out(attempt, hop, answer).await?;
-                self.verify_headers(&headers)?;
+                self.verify_headers(&last.headers)?;
+                last.tap
             }
-        }
+        };
         attempt.end_tls(&tap).await.map_err(|failure| failure.map(|cause| Fault::Net(Leg::First, cause)))
+    }
+}
+
+/// What is looked at once the final response is over.
+pub(super) struct Last {
+    pub(super) headers: HeaderMap,
+    pub(super) tap: Tap,
+}
+
+impl Last {
+    pub(super) fn of(answer: &Answer) -> Self {
+        Self { headers: answer.headers.clone(), tap: answer.tap() }
     }
 }
 

@@ -21,7 +21,7 @@ use super::{Download, Transfer, Work, fails};
 use crate::address::Endpoint;
 use crate::evidence;
 use crate::exchange::{self, Answer, Session, Sink as _, Spilt};
-use crate::fault::{Failure, Named as _};
+use crate::fault::{self, Failure, Named as _, Receive};
 use crate::net::Attempt;
 use crate::phases::Phase;
 use board::Shared;
@@ -70,7 +70,7 @@ impl Transfer {
         }
     }
 
-    /// Fetches all pieces; the answer has the first one.
+    /// Fetches all pieces, of which the answer has the first; `None`: the resource has changed meanwhile.
     pub(super) async fn gather(
         &self,
         attempt: &mut Attempt<'_>,
@@ -79,7 +79,7 @@ impl Transfer {
         download: &Download,
         kind: Kind,
         sink: &mut Sink,
-    ) -> Result<u64, Failure<Fault>> {
+    ) -> Result<Option<u64>, Failure<Fault>> {
         self.progress.begin(Some(kind.total));
         let pieces = kind.total.div_ceil(PIECE);
         let connections = download.connections.min(usize::try_from(pieces).unwrap_or(usize::MAX));
@@ -104,8 +104,8 @@ impl Transfer {
         }
         attempt.evidence.connections.sort_by_key(|connection| connection.number);
         match outcome {
-            Ok(true) => Ok(kind.total),
-            Ok(false) => self.once_more(attempt, hop, download, sink).await,
+            Ok(true) => Ok(Some(kind.total)),
+            Ok(false) => Ok(None),
             Err(failure) => Err(failure),
         }
     }
@@ -118,6 +118,15 @@ struct Fetch<'t> {
     kind: &'t Kind,
     shared: &'t Shared,
     remote: SocketAddr,
+}
+
+/// Whether a connection ended before anything of an answer came over it.
+fn was_ended(fault: Fault) -> bool {
+    let Fault::Net(_, cause) = fault else { return false };
+    matches!(
+        cause,
+        fault::Fault::Receive(Receive::NothingClosed | Receive::NothingReset) | fault::Fault::Send(fault::Send::Reset)
+    )
 }
 
 type Left = (evidence::Connection, Option<crate::net::stream::Tap>);
@@ -211,13 +220,22 @@ impl Fetch<'_> {
         is_first: bool,
         connection: &mut evidence::Connection,
     ) -> Result<Option<Session>, Stop> {
-        let unusable = |failure: Failure<Fault>| {
-            if is_first { Stop::Failed(failure) } else { Stop::Dropped(failure.fault.name()) }
+        let unusable = |failure: Failure<Fault>| match failure.fault {
+            fault if !is_first => Stop::Dropped(fault.name()),
+            // The download has begun, with an earlier part.
+            Fault::Net(leg, fault::Fault::Receive(Receive::Silence)) => {
+                Stop::Failed(Failure { fault: Fault::Net(leg, Receive::TimedOut.into()), ..failure })
+            }
+            _ => Stop::Failed(failure),
         };
         let mut answer = None;
         // A connection that the server ended between two requests is no fault: nothing was lost by it.
         if let Some(session) = open {
-            answer = self.ask(attempt, session, index).await.ok();
+            answer = match self.ask(attempt, session, index).await {
+                Err(failure) if was_ended(failure.fault) => None,
+                Err(failure) => return Err(unusable(failure)),
+                Ok(answer) => Some(answer),
+            };
         }
         let answer = if let Some(answer) = answer {
             answer

@@ -79,6 +79,13 @@ impl Broken {
 }
 
 impl Record {
+    /// Begins the next exchange of the connection, which may have ended meanwhile.
+    pub(crate) fn begin_anew(&mut self, room: usize, marks_head: bool) {
+        let before = std::mem::take(self);
+        let Self { ended, read_error, write_error, .. } = before;
+        *self = Self { ended, read_error, write_error, room: Some(room), marks_head, ..Self::default() };
+    }
+
     pub(super) fn note_read(&mut self, result: &io::Result<()>, bytes: &[u8]) {
         match result {
             Err(error) => self.read_error = Some(Broken::of(error)),
