@@ -29,7 +29,7 @@ use crate::net::{Attempt, tls};
 use crate::phases::Phase;
 use crate::secret::Secret;
 pub(crate) use command::Command;
-pub use command::fits_a_line;
+pub use command::{fits_a_line, is_one_line};
 pub(crate) use fault::steps;
 pub use fault::{Cause, Fault, Step};
 pub(crate) use grammar::{Grammar, Numbered, Reply, Status, StatusReply};
@@ -146,7 +146,7 @@ impl<G: Grammar> Dialogue<G> {
         let begun = attempt.enter(self.phase);
         let sent = attempt
             .within(async {
-                self.stream.write_all(command.line().as_bytes()).await?;
+                self.stream.write_all(command.line()).await?;
                 self.stream.flush().await
             })
             .await;
@@ -247,7 +247,7 @@ impl<G: Grammar> Dialogue<G> {
         attempt.note(Some(command.shown().as_bytes()), None);
         let most = LEAVE_TIME.min(attempt.time_left() / 2);
         let heard = attempt.within_pause(most, async {
-            self.stream.write_all(command.line().as_bytes()).await?;
+            self.stream.write_all(command.line()).await?;
             self.stream.flush().await?;
             while self.reading.state() == State::Incomplete {
                 if self.stream.read_buf(self.reading.room()).await? == 0 {

@@ -57,7 +57,7 @@ impl Check for Ftp {
         control.log_in(attempt, &self.login).await?;
         control.protect(attempt).await?;
         if let Some(directory) = &self.path.directory {
-            control.change_directory(attempt, directory).await?;
+            control.change_directory(attempt, directory.as_bytes()).await?;
         }
         match &self.path.name {
             Some(name) => fetch(&mut control, attempt, name).await?,
@@ -97,9 +97,9 @@ async fn receive(
 /// Fetches a file, or lists the directory that turns out to have the name.
 async fn fetch(control: &mut Control, attempt: &mut Attempt<'_>, name: &str) -> Result<(), Failure<Fault>> {
     control.set_type(attempt, Type::Image).await?;
-    let size = match control.size(attempt, name).await? {
+    let size = match control.size(attempt, name.as_bytes()).await? {
         Size::Of(size) => size,
-        Size::Unknown if control.enters_directory(attempt, name).await? => {
+        Size::Unknown if control.enters_directory(attempt, name.as_bytes()).await? => {
             control.set_type(attempt, Type::Ascii).await?;
             return list(control, attempt).await;
         }

@@ -78,16 +78,28 @@ pub(crate) enum Size {
     Unknown,
 }
 
+/// How a conversation is carried on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manners {
+    /// Whether EPSV is tried before PASV.
+    pub(crate) epsv: bool,
+    /// How long a reply may take to begin; the run's deadline holds anyway.
+    pub(crate) patience: Option<Duration>,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { epsv: true, patience: None }
+    }
+}
+
 /// An open control connection.
 #[derive(Debug)]
 pub(crate) struct Control {
     dialogue: Dialogue<Numbered>,
     /// Where there is TLS, the session that data connections resume.
     session: Option<tls::Session>,
-    /// Whether EPSV is tried before PASV.
-    epsv: bool,
-    /// How long a reply may take to begin; the run's deadline holds anyway.
-    patience: Option<Duration>,
+    manners: Manners,
 }
 
 /// A failure on the control connection.
@@ -112,15 +124,10 @@ fn below(failure: Failure) -> Failure<Fault> {
 }
 
 impl Control {
-    /// The same with other manners.
-    pub(crate) fn with_manners(self, epsv: bool, patience: Duration) -> Self {
-        Self { epsv, patience: Some(patience), ..self }
-    }
-
     /// Connects, encrypts if wanted, and hears the greeting.
     pub(crate) async fn open(attempt: &mut Attempt<'_>, server: &Server) -> Result<Self, Failure<Fault>> {
         let addresses = attempt.resolve(&server.endpoint).await.map_err(below)?;
-        Self::open_at(attempt, server, &addresses).await
+        Self::open_at(attempt, server, &addresses, Manners::default()).await
     }
 
     /// The same at addresses that are known already.
@@ -128,14 +135,19 @@ impl Control {
         attempt: &mut Attempt<'_>,
         server: &Server,
         addresses: &[SocketAddr],
+        manners: Manners,
     ) -> Result<Self, Failure<Fault>> {
         let stream = attempt.connect(addresses).await.map_err(below)?;
-        let mut open =
-            Self { dialogue: Dialogue::over(stream, Numbered::ftp()), session: None, epsv: true, patience: None };
+        let mut open = Self { dialogue: Dialogue::over(stream, Numbered::ftp()), session: None, manners };
         if server.encryption == Encryption::Implicit {
             open = open.encrypt(attempt, server).await?;
         }
-        let greeting = open.hear_past(attempt, Step::Greeting, |reply| reply.code == 120).await?;
+        let run = open.manners.patience.map(|patience| attempt.shorten(patience));
+        let greeting = open.hear_past(attempt, Step::Greeting, |reply| reply.code == 120).await;
+        if let Some(run) = run {
+            attempt.lengthen(run);
+        }
+        let greeting = greeting?;
         open.expect(attempt, Step::Greeting, &greeting, greeting.code == 220)?;
         if server.encryption == Encryption::Explicit {
             open.ask_for(attempt, Step::AuthTls, &Command::new("AUTH TLS"), &[234]).await?;
@@ -146,9 +158,9 @@ impl Control {
 
     async fn encrypt(self, attempt: &mut Attempt<'_>, server: &Server) -> Result<Self, Failure<Fault>> {
         let session = attempt.resumable_session(&server.tls, &server.endpoint.host).map_err(below)?;
-        let Self { dialogue, epsv, patience, .. } = self;
+        let Self { dialogue, manners, .. } = self;
         let dialogue = dialogue.encrypt_in(attempt, &session).await.map_err(control)?;
-        Ok(Self { dialogue, session: Some(session), epsv, patience })
+        Ok(Self { dialogue, session: Some(session), manners })
     }
 
     /// Logs in: as much of USER, PASS and ACCT as the server asks for.
@@ -163,7 +175,10 @@ impl Control {
         }
         if reply.code == 332 {
             let Some(account) = &login.account else {
-                return Err(self.refused(attempt, Step::Acct, &reply));
+                let refused = self.refused(attempt, Step::User, &reply);
+                let fault = Fault::Control(crate::dialogue::Fault::At(Step::Acct, crate::dialogue::Cause::Refused));
+                let detail = format!("the server wants an account, and the task has none: {}", refused.detail);
+                return Err(Failure { fault, detail, ..refused });
             };
             let acct = Command::secret("ACCT", account.expose());
             self.ask_for(attempt, Step::Acct, &acct, &[230, 202]).await?;
@@ -185,9 +200,9 @@ impl Control {
     pub(crate) async fn change_directory(
         &mut self,
         attempt: &mut Attempt<'_>,
-        directory: &str,
+        directory: &[u8],
     ) -> Result<(), Failure<Fault>> {
-        self.ask_for(attempt, Step::Cwd, &Command::new(format!("CWD {directory}")), &[250, 200]).await?;
+        self.ask_for(attempt, Step::Cwd, &Command::with("CWD", directory), &[250, 200]).await?;
         Ok(())
     }
 
@@ -195,9 +210,9 @@ impl Control {
     pub(crate) async fn enters_directory(
         &mut self,
         attempt: &mut Attempt<'_>,
-        name: &str,
+        name: &[u8],
     ) -> Result<bool, Failure<Fault>> {
-        let reply = self.ask_or_end(attempt, Step::Cwd, &Command::new(format!("CWD {name}"))).await?;
+        let reply = self.ask_or_end(attempt, Step::Cwd, &Command::with("CWD", name)).await?;
         Ok(matches!(reply.code, 250 | 200))
     }
 
@@ -212,8 +227,8 @@ impl Control {
     }
 
     /// Asks for the size of a file.
-    pub(crate) async fn size(&mut self, attempt: &mut Attempt<'_>, name: &str) -> Result<Size, Failure<Fault>> {
-        let reply = self.ask_or_end(attempt, Step::Size, &Command::new(format!("SIZE {name}"))).await?;
+    pub(crate) async fn size(&mut self, attempt: &mut Attempt<'_>, name: &[u8]) -> Result<Size, Failure<Fault>> {
+        let reply = self.ask_or_end(attempt, Step::Size, &Command::with("SIZE", name)).await?;
         if reply.code != 213 {
             return Ok(Size::Unknown);
         }
@@ -231,16 +246,18 @@ impl Control {
             let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
             word.eq_ignore_ascii_case(name.as_bytes())
         };
-        Ok(reply.code == 211 && reply.lines.iter().any(|line| named(line)))
+        // The features stand between the first line and the last (RFC 2389 section 3.2).
+        let features = reply.lines.get(1..reply.lines.len().saturating_sub(1)).unwrap_or_default();
+        Ok(reply.code == 211 && features.iter().any(|line| named(line)))
     }
 
     /// Asks for the facts of a name; `None` is another answer than that it is there or not (RFC 3659 section 7).
     pub(crate) async fn is_there(
         &mut self,
         attempt: &mut Attempt<'_>,
-        name: &str,
+        name: &[u8],
     ) -> Result<Option<bool>, Failure<Fault>> {
-        let reply = self.ask_or_end(attempt, Step::Mlst, &Command::new(format!("MLST {name}"))).await?;
+        let reply = self.ask_or_end(attempt, Step::Mlst, &Command::with("MLST", name)).await?;
         Ok(match reply.code {
             250 => Some(true),
             550 => Some(false),
@@ -255,7 +272,7 @@ impl Control {
 
     /// Ends TLS on the control connection, where the task is strict about that.
     pub(crate) async fn end_tls(&self, attempt: &mut Attempt<'_>) -> Result<(), Failure<Fault>> {
-        attempt.end_tls(&self.dialogue.tap()).await.map_err(below)
+        attempt.end_tls_in(Phase::Transfer, &self.dialogue.tap()).await.map_err(below)
     }
 
     /// Asks, and fails unless the answer is one of those that lead on.
@@ -290,7 +307,7 @@ impl Control {
         step: Step,
         command: &Command,
     ) -> Result<Reply, Failure<Fault>> {
-        let run = self.patience.map(|patience| attempt.shorten(patience));
+        let run = self.manners.patience.map(|patience| attempt.shorten(patience));
         let reply = self.dialogue.ask(attempt, step, command).await.map_err(control);
         if let Some(run) = run {
             attempt.lengthen(run);

@@ -22,6 +22,7 @@ mod download;
 mod fault;
 mod ftp;
 mod hop;
+mod listing;
 pub mod place;
 mod ranges;
 mod sink;
@@ -43,7 +44,7 @@ use crate::fault::{Failure, Local};
 use crate::net::{Attempt, tls};
 use crate::secret::Secret;
 pub use fault::{Content, Fault, Leg, Lookup, Redirect, Task, Unsent};
-use place::{Place, Scheme};
+use place::{FtpPlace, Place, Scheme};
 use supply::Source;
 
 /// What to transfer, and what to expect of it.
@@ -202,6 +203,11 @@ impl Transfer {
         // P0: what is wrong with the task comes before any packet to the target.
         let place = self.place.clone()?;
         attempt.permit_literal(place.endpoint().as_ref()).map_err(|failure| failure.map(first))?;
+        if let (Place::Ftp(FtpPlace { name, .. }), Work::Upload(_)) = (&place, &self.work)
+            && name.is_empty()
+        {
+            return fails(Task::UrlInvalid, "the URL names no file to store");
+        }
         self.look_at_tls(attempt, &place)?;
         let supply = match &self.work {
             Work::Upload(upload) => Some(supply::open(attempt, upload).await?),

@@ -9,13 +9,19 @@ const LONGEST_LINE: usize = 4096;
 /// a line at NUL.
 #[must_use]
 pub fn fits_a_line(text: &str) -> bool {
-    text.len() <= LONGEST_LINE && !text.contains(['\r', '\n', '\0'])
+    text.len() <= LONGEST_LINE && is_one_line(text.as_bytes())
+}
+
+/// Whether bytes would end no command.
+#[must_use]
+pub fn is_one_line(bytes: &[u8]) -> bool {
+    !bytes.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0))
 }
 
 /// A command as it is sent, and as it is shown.
 #[derive(Clone)]
 pub(crate) struct Command {
-    line: String,
+    line: Vec<u8>,
     shown: String,
 }
 
@@ -23,17 +29,23 @@ impl Command {
     /// A command that may be shown.
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let shown = text.into();
-        Self { line: format!("{shown}\r\n"), shown }
+        Self { line: format!("{shown}\r\n").into(), shown }
+    }
+
+    /// A command whose argument need not be UTF-8, as names of files.
+    pub(crate) fn with(verb: &str, argument: &[u8]) -> Self {
+        let line = [verb.as_bytes(), b" ", argument, b"\r\n"].concat();
+        Self { line, shown: format!("{verb} {}", String::from_utf8_lossy(argument)) }
     }
 
     /// A command whose argument is shown as `***`; without a verb the whole line is.
     pub(crate) fn secret(verb: &str, argument: &str) -> Self {
         let with = |argument: &str| if verb.is_empty() { argument.to_owned() } else { format!("{verb} {argument}") };
-        Self { line: format!("{}\r\n", with(argument)), shown: with(MASK) }
+        Self { line: format!("{}\r\n", with(argument)).into(), shown: with(MASK) }
     }
 
     /// The bytes, line end included.
-    pub(super) fn line(&self) -> &str {
+    pub(super) fn line(&self) -> &[u8] {
         &self.line
     }
 
@@ -59,9 +71,11 @@ mod tests {
             (Command::new("NOOP"), "NOOP\r\n", "NOOP"),
             (Command::secret("PASS", "pw"), "PASS pw\r\n", "PASS ***"),
             (Command::secret("", "cHc="), "cHc=\r\n", "***"),
+            (Command::with("CWD", b"a b"), "CWD a b\r\n", "CWD a b"),
         ];
         for (command, line, shown) in rows {
-            assert_eq!((command.line(), command.shown(), format!("{command:?}")), (line, shown, shown.to_owned()));
+            let said = (command.line(), command.shown(), format!("{command:?}"));
+            assert_eq!(said, (line.as_bytes(), shown, shown.to_owned()));
         }
     }
 

@@ -23,6 +23,12 @@ use crate::phases::Phase;
 /// How long the data may still take once the server has given the transfer up.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How long a reply that explains a broken data connection may take.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How often acknowledgements are looked at.
+const SHORT: Duration = Duration::from_millis(2);
+
 /// What is to be stored, piece by piece.
 pub(crate) type Pieces = mpsc::Receiver<io::Result<Bytes>>;
 
@@ -71,7 +77,34 @@ impl Control {
         command: &Command,
         sink: &mut S,
     ) -> Result<u64, Stopped<S::Error>> {
-        let data = self.begin_transfer(attempt, step, command).await?;
+        let data = match self.begin_transfer(attempt, command, step).await? {
+            (first, data) if first.is_preliminary() => data,
+            (first, _) => return Err(self.no_transfer(attempt, step, &first).into()),
+        };
+        self.take_in(attempt, data, sink).await
+    }
+
+    /// Lists the directory; a server that has nothing to list may say so at once.
+    pub(crate) async fn list<S: Sink>(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        sink: &mut S,
+    ) -> Result<u64, Stopped<S::Error>> {
+        let data = match self.begin_transfer(attempt, &Command::new("LIST"), Step::List).await? {
+            (first, data) if first.is_preliminary() => data,
+            (first, _) if matches!(first.code, 226 | 250) => return Ok(0),
+            (first, _) => return Err(self.no_transfer(attempt, Step::List, &first).into()),
+        };
+        self.take_in(attempt, data, sink).await
+    }
+
+    /// Takes the data of a command in, and hears what the server says of them.
+    async fn take_in<S: Sink>(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        data: Stream,
+        sink: &mut S,
+    ) -> Result<u64, Stopped<S::Error>> {
         let mut data = self.encrypt_data(attempt, data).await?;
         let mut count = 0;
         let end = self.read_all(attempt, &mut data, sink, &mut count).await?;
@@ -79,7 +112,9 @@ impl Control {
         let broken = match end {
             End::Full(error) => return Err(Stopped::Sink(error)),
             End::Broken(error) if !is_truncation(&error) => {
-                return Err(broken_off(attempt, &data, &error, count).into());
+                let failure = broken_off(attempt, &data, &error, count);
+                self.hear_last_words(attempt).await;
+                return Err(failure.into());
             }
             End::Broken(error) => Some(error),
             End::Complete => None,
@@ -98,14 +133,21 @@ impl Control {
         command: &Command,
         pieces: &mut Pieces,
     ) -> Result<u64, Failure<Fault>> {
-        let data = self.begin_transfer(attempt, Step::Stor, command).await?;
+        let data = match self.begin_transfer(attempt, command, Step::Stor).await? {
+            (first, data) if first.is_preliminary() => data,
+            (first, _) => return Err(self.no_transfer(attempt, Step::Stor, &first)),
+        };
         let mut data = self.encrypt_data(attempt, data).await?;
         let mut count = 0;
-        let end = self.write_all(attempt, &mut data, pieces, &mut count).await?;
-        tracing::debug!(target: "conversation", "* {count} bytes of data");
-        let Err(error) = end else {
-            self.hear_completion(attempt, Step::Stored).await?;
-            return Ok(count);
+        let error = match self.write_all(attempt, &mut data, pieces, &mut count).await? {
+            Ok(()) => match self.hear_of_data(attempt, &mut data).await {
+                Heard::Reply(reply) => {
+                    self.judge_completion(attempt, Step::Stored, &reply?)?;
+                    return settle(attempt, &data, count).await;
+                }
+                Heard::Broken(error) => error,
+            },
+            Err(error) => error,
         };
         // What the server has to say of it is worth more than that it hung up.
         let run = attempt.shorten(GRACE);
@@ -113,35 +155,74 @@ impl Control {
         attempt.lengthen(run);
         match last {
             Ok(reply) if !matches!(reply.code, 226 | 250) => Err(self.no_transfer(attempt, Step::Stored, &reply)),
-            Ok(_) | Err(_) => {
-                let failure = broken_off(attempt, &data, &error, count);
-                Err(Failure { fault: Fault::Data(Data::Reset), ..failure })
-            }
+            Ok(_) | Err(_) => Err(torn_off(&error, count)),
         }
+    }
+
+    /// Hears the reply after a stored file, with an eye on the data connection: a server that tears it down has not taken
+    /// what was sent.
+    async fn hear_of_data(&mut self, attempt: &mut Attempt<'_>, data: &mut Stream) -> Heard {
+        let tap = data.tap();
+        let torn = async {
+            let mut block = [0; 512];
+            loop {
+                match data.read(&mut block).await {
+                    Ok(0) => std::future::pending().await,
+                    Ok(_) => {}
+                    // An end without close_notify is an end.
+                    Err(error) if is_truncation(&error) => std::future::pending().await,
+                    Err(error) => return error,
+                }
+            }
+        };
+        let heard = tokio::select! {
+            biased;
+            error = torn => Err(error),
+            reply = self.hear_past(attempt, Step::Stored, Reply::is_preliminary) => Ok(reply),
+        };
+        match heard {
+            Err(error) => Heard::Broken(error),
+            // The reset may have come with the reply.
+            Ok(reply) => match tap.take_error() {
+                Some(error) if Broken::of(&error).is_reset() => Heard::Broken(error),
+                _ => Heard::Reply(reply),
+            },
+        }
+    }
+
+    /// Hears what a server still has to say that has broken the data connection off: for the evidence alone.
+    async fn hear_last_words(&mut self, attempt: &mut Attempt<'_>) {
+        let run = attempt.shorten(LAST_WORDS);
+        let _ = self.hear_past(attempt, Step::Completion, Reply::is_preliminary).await;
+        attempt.lengthen(run);
     }
 
     /// Opens a data connection and has a command begin to use it.
     async fn begin_transfer(
         &mut self,
         attempt: &mut Attempt<'_>,
-        step: Step,
         command: &Command,
-    ) -> Result<Stream, Failure<Fault>> {
+        step: Step,
+    ) -> Result<(Reply, Stream), Failure<Fault>> {
         let port = self.passive_port(attempt).await?;
         let data = connect(attempt, port).await?;
-        let first = self.ask_patiently(attempt, step, command).await?;
-        if first.is_preliminary() { Ok(data) } else { Err(self.no_transfer(attempt, step, &first)) }
+        Ok((self.ask_patiently(attempt, step, command).await?, data))
     }
 
-    /// Hears what the server says once the data are over: 226 or 250 (RFC 959 section 5.4).
+    /// Hears what the server says once the data are over.
     async fn hear_completion(&mut self, attempt: &mut Attempt<'_>, step: Step) -> Result<(), Failure<Fault>> {
         let last = self.hear_past(attempt, step, Reply::is_preliminary).await?;
-        if matches!(last.code, 226 | 250) { Ok(()) } else { Err(self.no_transfer(attempt, step, &last)) }
+        self.judge_completion(attempt, step, &last)
+    }
+
+    /// Only 226 and 250 say that a transfer is complete (RFC 959 section 5.4).
+    fn judge_completion(&self, attempt: &Attempt<'_>, step: Step, reply: &Reply) -> Result<(), Failure<Fault>> {
+        if matches!(reply.code, 226 | 250) { Ok(()) } else { Err(self.no_transfer(attempt, step, reply)) }
     }
 
     /// Asks the server to listen for a data connection.
     async fn passive_port(&mut self, attempt: &mut Attempt<'_>) -> Result<u16, Failure<Fault>> {
-        if self.epsv {
+        if self.manners.epsv {
             let extended = self.ask_or_end(attempt, Step::Epsv, &Command::new("EPSV")).await?;
             if extended.code == 229 {
                 return of_epsv(extended.last()).ok_or_else(|| unreadable(attempt, Step::Epsv, &extended));
@@ -225,8 +306,9 @@ impl Control {
     fn no_transfer(&self, attempt: &Attempt<'_>, step: Step, reply: &Reply) -> Failure<Fault> {
         let fault = match reply.code {
             425 => Fault::Data(Data::NotOpened),
-            522 if matches!(step, Step::Stor | Step::Stored) => Fault::Data(Data::StoreNotResumed),
-            522 => Fault::Data(Data::NotResumed),
+            // Before the data connection had its turn it is a refusal like any other.
+            522 if step == Step::Stored => Fault::Data(Data::StoreNotResumed),
+            522 if step == Step::Completion => Fault::Data(Data::NotResumed),
             _ => return self.refused(attempt, step, reply),
         };
         Failure { fault, ..self.refused(attempt, step, reply) }
@@ -245,6 +327,44 @@ async fn read_to_end<S: Sink>(data: &mut Stream, sink: &mut S, count: &mut u64) 
             return End::Full(error);
         }
     }
+}
+
+/// What came behind the last byte of a stored file.
+enum Heard {
+    /// A reply, or what became of it.
+    Reply(Result<Reply, Failure<Fault>>),
+    /// The end of the data connection before its time.
+    Broken(io::Error),
+}
+
+/// Whether the peer's TCP has what the server says it has: a moment later at the latest, since the end of the data is
+/// acknowledged at once.
+async fn settle(attempt: &Attempt<'_>, data: &Stream, count: u64) -> Result<u64, Failure<Fault>> {
+    let tap = data.tap();
+    let arrived = async {
+        while tap.unacknowledged(tap.wire().sent).is_some() {
+            tokio::time::sleep(SHORT).await;
+        }
+    };
+    if attempt.within_pause(GRACE, arrived).await.is_some() {
+        return Ok(count);
+    }
+    let bytes = tap.bytes();
+    let (acked, sent) = (bytes.acked, bytes.sent);
+    let detail = format!("the server says that it has the file, and acknowledged {acked} of {sent} bytes");
+    Err(Failure::new(Fault::Data(Data::Unsent), detail))
+}
+
+/// The failure of a data connection that the peer tore down under a file to be stored.
+fn torn_off(error: &io::Error, count: u64) -> Failure<Fault> {
+    let broken = Broken::of(error);
+    let what = match (&broken.tls, broken.is_reset()) {
+        (Some(tls), _) => format!("the data connection failed: {tls}"),
+        (None, true) => "the peer reset the data connection".to_owned(),
+        (None, false) => format!("the data connection failed: {error}"),
+    };
+    let errno = broken.errno.or(broken.is_reset().then_some(libc::ECONNRESET));
+    Failure::new(Fault::Data(Data::Reset), format!("{what}; {count} bytes had been handed over")).with_errno(errno)
 }
 
 /// How sending ended.

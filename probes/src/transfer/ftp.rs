@@ -7,22 +7,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::fault::{Content, Fault, Leg, Lookup};
 use super::hop::LONGEST_LOOKUP;
+use super::listing::Listing;
 use super::place::{FtpPlace, PORT};
 use super::sink::Sink;
 use super::supply::{Supply, hex};
 use super::{Download, Transfer, Work, fails};
 use crate::dialogue::{self, Cause, Command};
-use crate::exchange;
 use crate::fault::Failure;
-use crate::ftp_control::{self, Control, Encryption, Server, Size, Step, Stopped, Type};
+use crate::ftp_control::{self, Control, Encryption, Manners, Server, Size, Step, Stopped, Type};
 use crate::net::Attempt;
-
-/// A line of a listing that is longer names no file.
-const LONGEST_LINE: usize = 8 * 1024;
 
 /// What happens on the way to the control connection is no different from the way to a web server.
 fn ftp(failure: Failure<ftp_control::Fault>) -> Failure<Fault> {
@@ -42,8 +37,8 @@ impl Transfer {
         let server = self.server(attempt, place)?;
         let found = attempt.resolve_within(&server.endpoint, LONGEST_LOOKUP).await;
         let addresses = found.map_err(|failure| failure.map(|cause| Fault::Net(Leg::First, cause)))?;
-        let control = Control::open_at(attempt, &server, &addresses).await.map_err(ftp)?;
-        let mut control = control.with_manners(self.ftp.epsv, self.response_timeout);
+        let manners = Manners { epsv: self.ftp.epsv, patience: Some(self.response_timeout) };
+        let mut control = Control::open_at(attempt, &server, &addresses, manners).await.map_err(ftp)?;
         if let Some(login) = &self.login {
             let login = ftp_control::Login {
                 username: login.username.clone(),
@@ -95,7 +90,7 @@ impl Transfer {
             (Step::List, Command::new("LIST"), None)
         } else {
             let size = look_up(attempt, control, &place.name).await?;
-            (Step::Retr, Command::new(format!("RETR {}", place.name)), size)
+            (Step::Retr, Command::with("RETR", &place.name), size)
         };
         self.progress.begin(size);
         let mut sink = Sink::new(download, self.progress.clone(), None);
@@ -126,7 +121,7 @@ impl Transfer {
     ) -> Result<(), Failure<Fault>> {
         let begun = attempt.elapsed();
         let (_, mut pieces) = supply.stream(self.progress.clone());
-        let command = Command::new(format!("STOR {}", place.name));
+        let command = Command::with("STOR", &place.name);
         let sent = control.send(attempt, &command, &mut pieces).await.map_err(ftp)?;
         let took: Duration = attempt.elapsed().saturating_sub(begun);
         attempt.evidence.transfer = Some(crate::evidence::Transfer::new(sent, took, Vec::new(), None));
@@ -135,7 +130,7 @@ impl Transfer {
 }
 
 /// Looks for a file, and says how large it is if the server knows.
-async fn look_up(attempt: &mut Attempt<'_>, control: &mut Control, name: &str) -> Result<Option<u64>, Failure<Fault>> {
+async fn look_up(attempt: &mut Attempt<'_>, control: &mut Control, name: &[u8]) -> Result<Option<u64>, Failure<Fault>> {
     if let Size::Of(size) = control.size(attempt, name).await.map_err(ftp)? {
         return Ok(size);
     }
@@ -148,17 +143,19 @@ async fn look_up(attempt: &mut Attempt<'_>, control: &mut Control, name: &str) -
         Some(there) => there,
         None => is_listed(attempt, control, name).await?,
     };
-    let absent = || fails(Lookup::Absent, format!("the server has no file `{name}` in this directory"));
+    let absent = || {
+        fails(Lookup::Absent, format!("the server has no file `{}` in this directory", String::from_utf8_lossy(name)))
+    };
     if there { Ok(None) } else { absent() }
 }
 
 /// Looks for a name in the listing of the directory.
-async fn is_listed(attempt: &mut Attempt<'_>, control: &mut Control, name: &str) -> Result<bool, Failure<Fault>> {
-    let mut listing = Listing { name: name.as_bytes(), line: Vec::new(), found: false };
-    let listed = control.receive(attempt, Step::List, &Command::new("LIST"), &mut listing).await;
-    match listed {
+async fn is_listed(attempt: &mut Attempt<'_>, control: &mut Control, name: &[u8]) -> Result<bool, Failure<Fault>> {
+    let mut listing = Listing::of(name);
+    match control.list(attempt, &mut listing).await {
         Ok(_) => Ok(listing.is_found()),
         Err(Stopped::Ftp(failure)) if is_refused(failure.fault) => {
+            let name = String::from_utf8_lossy(name);
             let detail = format!("whether `{name}` is there cannot be known: {}", failure.detail);
             fails(Lookup::Failed, detail)
         }
@@ -167,77 +164,8 @@ async fn is_listed(attempt: &mut Attempt<'_>, control: &mut Control, name: &str)
     }
 }
 
+/// Whether the server would not list, or gave it up.
 fn is_refused(fault: ftp_control::Fault) -> bool {
-    let refused = |cause| ftp_control::Fault::Control(dialogue::Fault::At(Step::List, cause));
-    fault == refused(Cause::Refused)
-}
-
-/// Looks for a name at the ends of lines.
-struct Listing<'n> {
-    name: &'n [u8],
-    line: Vec<u8>,
-    found: bool,
-}
-
-impl Listing<'_> {
-    /// Whether the name stands in it, the last line included.
-    fn is_found(&mut self) -> bool {
-        self.end_line();
-        self.found
-    }
-
-    fn end_line(&mut self) {
-        let line = self.line.trim_ascii_end();
-        // A symbolic link is shown with what it leads to.
-        let linked = [self.name, b" -> "].concat();
-        let named = memchr::memmem::find(line, &linked).map_or(line, |at| &line[..at + self.name.len()]);
-        let before = named.strip_suffix(self.name);
-        self.found |= before.is_some_and(|before| before.last().is_none_or(|byte| matches!(byte, b' ' | b'/' | b'\t')));
-        self.line.clear();
-    }
-}
-
-impl exchange::Sink for Listing<'_> {
-    type Error = std::convert::Infallible;
-
-    async fn take(&mut self, bytes: Bytes) -> Result<(), Self::Error> {
-        for byte in bytes {
-            match byte {
-                b'\n' => self.end_line(),
-                _ if self.line.len() < LONGEST_LINE => self.line.push(byte),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::exchange::Sink as _;
-
-    fn found(name: &str, parts: &[&str]) -> bool {
-        let mut listing = Listing { name: name.as_bytes(), line: Vec::new(), found: false };
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        for part in parts {
-            let Ok(()) = runtime.block_on(listing.take(Bytes::copy_from_slice(part.as_bytes())));
-        }
-        listing.is_found()
-    }
-
-    #[test]
-    fn names_stand_at_the_ends_of_lines() {
-        let unix = "-rw-r--r-- 1 0 0 5 Jan 01 2020 file.bin\r\n";
-        assert!(found("file.bin", &[unix]));
-        assert!(found("file.bin", &["total 1\r\n", &unix[..20], &unix[20..]]));
-        assert!(found("file.bin", &[unix.trim_end()]));
-        assert!(found("file.bin", &["file.bin"]));
-        assert!(found("a file", &["01-01-20  10:00AM   5 a file\r\n"]));
-        assert!(found("link", &["lrwxrwxrwx 1 0 0 4 Jan 01 2020 link -> file.bin\r\n"]));
-        assert!(!found("file.bin", &["-rw-r--r-- 1 0 0 5 Jan 01 2020 other-file.bin\r\n"]));
-        assert!(!found("file.bin", &["-rw-r--r-- 1 0 0 5 Jan 01 2020 file.bin.old\r\n"]));
-        assert!(!found("file.bin", &["-rw-r--r-- 1 0 0 5 Jan 01 2020 FILE.BIN\r\n"]));
-        assert!(!found("file.bin", &[]));
-    }
+    let refused = |step| ftp_control::Fault::Control(dialogue::Fault::At(step, Cause::Refused));
+    fault == refused(Step::List) || fault == refused(Step::Completion)
 }

@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use crate::address::Endpoint;
-use crate::dialogue::fits_a_line;
+use crate::dialogue::{fits_a_line, is_one_line};
 use crate::exchange::fits_a_request;
 use crate::fault::Failure;
 
@@ -64,9 +64,9 @@ pub struct FtpPlace {
     /// Whether TLS begins with the connection, unless the task says otherwise.
     pub implicit: bool,
     /// The directory to go to; that of the log-in if absent.
-    pub directory: Option<String>,
+    pub directory: Option<Vec<u8>>,
     /// The file; empty for none.
-    pub name: String,
+    pub name: Vec<u8>,
 }
 
 /// Credentials as they stand in a URL, decoded.
@@ -142,7 +142,7 @@ fn read_http(text: &str, rest: &str) -> Result<(Place, UserInfo), Failure<Fault>
     if !fits_a_request(&url) {
         return Err(no_url("the target is longer than a request can carry (64 KiB)"));
     }
-    let user = UserInfo::decoded(url.username(), url.password().unwrap_or_default());
+    let user = UserInfo::decoded(url.username(), url.password().unwrap_or_default())?;
     // Only URLs without a host refuse this, and this one has one.
     let _ = url.set_username("").and_then(|()| url.set_password(None));
     Ok((Place::Http(url), user))
@@ -154,19 +154,30 @@ fn read_ftp(scheme: Scheme, rest: &str) -> Result<(Place, UserInfo), Failure<Fau
     let (username, password) = user.split_once(':').unwrap_or((user, ""));
     let implicit = scheme == Scheme::Ftps;
     // The task may want AUTH TLS on the usual port of a `ftps` URL; then the port is none that stands here.
+    // A port may be left empty (RFC 3986 section 3.2.3).
+    let host = host.strip_suffix(':').unwrap_or(host);
     let endpoint = Endpoint::parse(host, Some(if implicit { IMPLICIT_PORT } else { PORT }))
         .map_err(|error| no_url(format!("the target is no URL: {error}")))?;
     // `[::1]` has colons of its own.
     let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    let user = UserInfo::decoded(username, password);
+    let user = UserInfo::decoded(username, password)?;
     if user.username.iter().chain(&user.password).any(|part| !fits_a_line(part)) {
-        return Err(no_url("the user name or the password has a line end or NUL in it, once it is decoded"));
+        return Err(no_url(
+            "the user name or the password has a line end or NUL in it, or over 4096 bytes, once it is decoded",
+        ));
     }
-    let mut directories = path.split('/').skip(1).map(decoded).collect::<Result<Vec<_>, _>>()?;
-    let name = without_type(directories.pop().unwrap_or_default())?;
+    let path = path.split('#').next().unwrap_or_default();
+    let mut parts = path.split('/').skip(1).map(decoded).collect::<Result<Vec<_>, _>>()?;
+    let last = without_type(parts.pop().unwrap_or_default())?;
+    // A slash that was written %2F belongs to the path all the same, and what stands before it to the directory.
+    let (above, name) = match last.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => (Some(last[..at].to_vec()), last[at + 1..].to_vec()),
+        None => (None, last),
+    };
+    parts.extend(above);
     // An empty first one is the root.
-    let directory = (!directories.is_empty()).then(|| match directories.join("/") {
-        root if root.is_empty() => "/".to_owned(),
+    let directory = (!parts.is_empty()).then(|| match parts.join(&b'/') {
+        root if root.is_empty() => b"/".to_vec(),
         path => path,
     });
     Ok((Place::Ftp(FtpPlace { endpoint, has_port, implicit, directory, name }), user))
@@ -178,27 +189,33 @@ pub const PORT: u16 = 21;
 pub const IMPLICIT_PORT: u16 = 990;
 
 /// One part of the path of an FTP URL; it becomes part of a command.
-fn decoded(part: &str) -> Result<String, Failure<Fault>> {
-    match percent_decode_str(part).decode_utf8() {
-        Ok(text) if fits_a_line(&text) => Ok(text.into_owned()),
-        Ok(_) => Err(no_url("the path has a line end or NUL in it, once it is decoded")),
-        Err(_) => Err(no_url("the path is not UTF-8 once it is decoded")),
+fn decoded(part: &str) -> Result<Vec<u8>, Failure<Fault>> {
+    let bytes: Vec<u8> = percent_decode_str(part).collect();
+    if is_one_line(&bytes) {
+        Ok(bytes)
+    } else {
+        Err(no_url("the path has a line end or NUL in it, once it is decoded"))
     }
 }
 
 /// Files are sent as they are; `;type=i` says so (RFC 1738 section 3.2.2).
-fn without_type(name: String) -> Result<String, Failure<Fault>> {
-    match name.to_ascii_lowercase().rsplit_once(";type=") {
+fn without_type(name: Vec<u8>) -> Result<Vec<u8>, Failure<Fault>> {
+    let lower = name.to_ascii_lowercase();
+    match memchr::memmem::rfind(&lower, b";type=").map(|at| (at, &lower[at + 6..])) {
         None => Ok(name),
-        Some((bare, "i")) => Ok(name[..bare.len()].to_owned()),
+        Some((at, b"i")) => Ok(name[..at].to_vec()),
         Some(_) => Err(no_url("files are transferred as they are: the only type of an FTP URL is `;type=i`")),
     }
 }
 
 impl UserInfo {
-    fn decoded(username: &str, password: &str) -> Self {
-        let part = |text: &str| (!text.is_empty()).then(|| percent_decode_str(text).decode_utf8_lossy().into_owned());
-        Self { username: part(username), password: part(password) }
+    /// What cannot be decoded could not be recognised where a peer shows it.
+    fn decoded(username: &str, password: &str) -> Result<Self, Failure<Fault>> {
+        let part = |text: &str| match percent_decode_str(text).decode_utf8() {
+            Ok(decoded) => Ok((!decoded.is_empty()).then(|| decoded.into_owned())),
+            Err(_) => Err(no_url("the user name or the password is not UTF-8 once it is decoded")),
+        };
+        Ok(Self { username: part(username)?, password: part(password)? })
     }
 }
 
@@ -229,7 +246,8 @@ mod tests {
             ("ftps://[::1/", "transfer.url.invalid"),
             ("ftp://h/a%0d%0aDELE%20b", "transfer.url.invalid"),
             ("ftp://h/a%00", "transfer.url.invalid"),
-            ("ftp://h/%ff", "transfer.url.invalid"),
+            ("ftp://a:%ff@h/b", "transfer.url.invalid"),
+            ("http://a:%ff@h/b", "transfer.url.invalid"),
             ("ftp://a%0ab:c@h/", "transfer.url.invalid"),
             ("ftp://h/a;type=a", "transfer.url.invalid"),
             ("gopher://[::1/", "transfer.url.invalid"),
@@ -242,8 +260,15 @@ mod tests {
         for (text, wanted) in rows {
             assert_eq!(fault(text), Some(wanted), "{text}");
         }
-        for text in ["http://h", "HTTP://h:80?x", "ftp://h", "ftps://u:p@[::1]:21/a/b", "ftp://0x7f.1/%2Fetc/x;type=I"]
-        {
+        for text in [
+            "http://h",
+            "HTTP://h:80?x",
+            "ftp://h",
+            "ftp://h:/f",
+            "ftp://h/%ff",
+            "ftps://u:p@[::1]:21/a/b",
+            "ftp://0x7f.1/%2Fetc/x;type=I",
+        ] {
             assert_eq!(fault(text), None, "{text}");
         }
     }
@@ -256,6 +281,9 @@ mod tests {
             ("ftp://h/f", None, "f"),
             ("ftp://h/d/e%20e/f", Some("d/e e"), "f"),
             ("ftp://h/%2Fetc/motd", Some("/etc"), "motd"),
+            ("ftp://h/%2Ff", Some("/"), "f"),
+            ("ftp://h/a%2Fb", Some("a"), "b"),
+            ("ftp://h/d/a%2Fb#c", Some("d/a"), "b"),
             ("ftp://h//etc/motd", Some("/etc"), "motd"),
             ("ftp://h//f", Some("/"), "f"),
             ("ftp://h/d/", Some("d"), ""),
@@ -263,7 +291,11 @@ mod tests {
         ];
         for (text, directory, name) in rows {
             let Ok((Place::Ftp(place), _)) = Place::parse(text, &Scheme::ALL) else { panic!("{text}") };
-            assert_eq!((place.directory.as_deref(), place.name.as_str()), (directory, name), "{text}");
+            assert_eq!(
+                (place.directory.as_deref(), &place.name[..]),
+                (directory.map(str::as_bytes), name.as_bytes()),
+                "{text}"
+            );
         }
     }
 

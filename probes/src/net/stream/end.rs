@@ -20,10 +20,15 @@ impl Attempt<'_> {
     /// Ends TLS where the task demands an end in order: says `close_notify` and waits for the peer's, for two seconds at
     /// most. What the peer still sends before it is passed over. A step for protocols to take after their success.
     pub(crate) async fn end_tls(&mut self, tap: &Tap) -> Result<(), Failure> {
+        self.end_tls_in(Phase::Receive, tap).await
+    }
+
+    /// The same for a protocol whose last phase is another.
+    pub(crate) async fn end_tls_in(&mut self, phase: Phase, tap: &Tap) -> Result<(), Failure> {
         let Some(kept) = &tap.kept else { return Ok(()) };
-        let begun = self.enter(Phase::Receive);
+        let begun = self.enter(phase);
         let ended = self.within_pause(LAST_WAIT, poll_fn(|context| poll_end(kept, context))).await;
-        self.leave(Phase::Receive, begun);
+        self.leave(phase, begun);
         let detail = match ended {
             Some(Ok(())) => return Ok(()),
             None => "the peer did not end TLS in time".to_owned(),
