@@ -10,7 +10,7 @@ use http::Method;
 use probes::exchange::Versions;
 use probes::fault::{Failure, Local};
 use probes::net::tls;
-use probes::secret::{MASK, Secret, mask_urls};
+use probes::secret::{Secret, mask_url, password_of_url};
 use probes::spec::Spec;
 use probes::transfer::place::{Place, Scheme, UserInfo};
 use probes::transfer::supply::Source;
@@ -44,7 +44,7 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
 
 /// The target as results show it: with the password masked, even where it is no URL.
 fn shown(text: &str) -> String {
-    mask_urls(text)
+    mask_url(text)
 }
 
 /// Everything but the target.
@@ -64,7 +64,7 @@ fn read_keys(table: &Table<'_>, tls: &Client, plain: &Client) -> Keys {
     let http = HttpOptions {
         versions: table.parsed("http_version", read_versions).unwrap_or(Versions::Http1),
         follow_redirects: table.boolean("follow_redirects").unwrap_or(true),
-        header_contains: table.text("header_contains").map(|text| text.value),
+        header_contains: not_empty(table, "header_contains"),
     };
     let ftp = FtpOptions {
         explicit: table.parsed("ftp_tls", read_explicit).unwrap_or(false),
@@ -75,6 +75,15 @@ fn read_keys(table: &Table<'_>, tls: &Client, plain: &Client) -> Keys {
     let login = login::Login::of_lines(table);
     let account = login::line(table, "account", table.secret("account")).map(Secret::new);
     Keys { taken, work, login, account, tls: tls.clone(), http, ftp, response_timeout }
+}
+
+/// A text that would say nothing if it were empty.
+fn not_empty(table: &Table<'_>, key: &'static str) -> Option<String> {
+    let text = table.text(key)?.value;
+    if text.is_empty() {
+        table.fail_at(key, format!("`{key}` is empty; without the key there is none"));
+    }
+    Some(text)
 }
 
 fn read_versions(text: &str) -> Result<Versions, String> {
@@ -122,7 +131,7 @@ fn read_work(table: &Table<'_>, tls: &Client, http: &HttpOptions, ftp: FtpOption
         connections: usize::try_from(connections).unwrap_or(1),
         size,
         md5: table.parsed("md5", read_md5),
-        save_to: table.text("save_to").map(|text| table.document().path(&text.value)),
+        save_to: not_empty(table, "save_to").map(|path| table.document().path(&path)),
         decode: table.boolean("decode").unwrap_or(false),
         allow_empty: table.boolean("allow_empty").unwrap_or(false),
     })
@@ -132,7 +141,7 @@ fn read_work(table: &Table<'_>, tls: &Client, http: &HttpOptions, ftp: FtpOption
 fn refuse(table: &Table<'_>, keys: &[&'static str], of: &str) {
     for key in keys {
         if let Some(item) = table.take(key) {
-            item.fail(format!("`{key}` belongs to {of}"));
+            item.fail(format!("`{key}` is for {of}"));
         }
     }
 }
@@ -199,7 +208,7 @@ fn source_of_url(
             md5: None,
             save_to: None,
             decode: false,
-            allow_empty: true,
+            allow_empty: false,
         }),
         login: login::Login::default(),
         account: None,
@@ -223,6 +232,16 @@ fn split(read: Result<(Place, UserInfo), probes::fault::Failure<probes::transfer
         Ok((place, user)) => (Ok(place), user),
         Err(failure) => (Err(failure), UserInfo::default()),
     }
+}
+
+/// Demands that a scheme does not meet would be forgotten in silence.
+fn refuse_of_other_scheme(table: &Table<'_>, place: &Read) {
+    let (keys, of): (&[&'static str], _) = match place {
+        Ok(Place::Ftp(_)) => (&["header_contains", "decode", "method"], "HTTP, and the target is FTP"),
+        Ok(Place::Http(_)) => (&["ftp_tls"], "FTP, and the target is HTTP"),
+        Err(_) => return,
+    };
+    refuse(table, keys, of);
 }
 
 impl Keys {
@@ -251,6 +270,7 @@ impl Keys {
     /// A target and the keys together.
     fn join(&self, target: &Target<'_>, table: &Table<'_>) -> Transfer {
         let (place, user) = split(Place::parse(&target.text, &self.taken));
+        refuse_of_other_scheme(table, &place);
         let of_url = login::Login { username: user.username, password: user.password.map(Secret::new) };
         if let Some(password) = &of_url.password {
             target.item.document().hide(password.expose());
@@ -261,22 +281,12 @@ impl Keys {
             let password = if nameless { Secret::new(ANONYMOUS_PASSWORD) } else { password };
             Login { username, password, account: self.account.clone() }
         });
-        if place.is_err() {
-            // What was no URL may hold a password all the same.
-            let masked = mask_urls(&target.text);
-            if let Some(password) = password_behind(&target.text, &masked) {
-                target.item.document().hide(password);
-            }
+        // What was no URL may hold a password all the same.
+        if let (true, Some(password)) = (place.is_err(), password_of_url(&target.text)) {
+            target.item.document().hide(&target.text[password]);
         }
         self.with(place, login)
     }
-}
-
-/// What a mask took the place of.
-fn password_behind<'t>(text: &'t str, masked: &str) -> Option<&'t str> {
-    let begin = masked.find(MASK)?;
-    let behind = masked.len() - begin - MASK.len();
-    text.get(begin..text.len().checked_sub(behind)?)
 }
 
 /// 32 hex digits.

@@ -206,7 +206,14 @@ async fn read(source: &mut Source, codings: &Codings, limit: usize) -> Result<Ve
 }
 
 async fn pour<S: Sink>(source: &mut Source, codings: &Codings, sink: &mut S) -> Result<(), Unpoured<S::Error>> {
-    let Some(codings) = begin(source, codings).await.map_err(Unpoured::Unread)? else { return Ok(()) };
+    // Judged by the head, whether or not there is a body.
+    let codings = match codings {
+        Ok(codings) => codings,
+        Err(failure) => return Err(Unpoured::Unread(Unread::Unreadable(failure.clone()))),
+    };
+    if source.fill_buf().await?.is_empty() {
+        return Ok(());
+    }
     if codings.is_empty() {
         while !source.fill_buf().await?.is_empty() {
             let chunk = std::mem::take(&mut source.chunk);

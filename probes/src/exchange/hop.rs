@@ -9,7 +9,7 @@ use super::{Answer, fits_a_request, version_name};
 use crate::evidence;
 use crate::net::Attempt;
 use crate::phases::Phases;
-use crate::secret::{Secrets, mask_urls};
+use crate::secret::{Secrets, mask_url, mask_urls};
 
 /// How a Location that cannot be used is shown.
 const EXCERPT: usize = 512;
@@ -36,7 +36,7 @@ pub(crate) fn location(from: &Url, answer: &Answer, secrets: &Secrets) -> Result
         return Err(unusable("with an empty Location".to_owned()));
     }
     // Struck out before it is cut, so that no secret is left in part.
-    let shown: String = secrets.strike(text).chars().take(EXCERPT).collect();
+    let shown: String = mask_url(&secrets.strike(text)).chars().take(EXCERPT).collect();
     // URL parsers mend `http:///x`, which names no host, to one named `x`.
     if text.split_once("://").is_some_and(|(scheme, rest)| is_http(scheme.trim()) && rest.starts_with(['/', '\\'])) {
         return Err(unusable(format!("with the Location `{shown}`, which names no host")));
@@ -107,7 +107,9 @@ pub(crate) fn describe(
         // Struck out before it is cut, so that no secret is left in part.
         let bytes = attempt.conditions.secrets.strike_bytes(value.as_bytes());
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_VALUE)]);
-        headers.entry(name.to_string()).or_default().push(mask_urls(&text));
+        // A Location is one URL, whatever stands in it.
+        let masked = if *name == header::LOCATION { mask_url(&text) } else { mask_urls(&text) };
+        headers.entry(name.to_string()).or_default().push(masked);
     }
     evidence::Http { status, version, headers, body: None }
 }

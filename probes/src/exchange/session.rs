@@ -77,7 +77,7 @@ impl Session {
                 tap.application().head_end.get_or_insert(sent);
             };
             let mut response = pin!(sender.send(request, move |status| seen.note(status), head_is_out));
-            let mut impatience = pin!(Impatience::new(patience));
+            let mut impatience = pin!(Impatience::new(patience, streams));
             attempt
                 .within(poll_fn(|context| {
                     let mut done = response.as_mut().poll(context);
@@ -136,15 +136,21 @@ async fn ready(line: Line, http2: bool) -> Result<(Sender, Driver), Trouble> {
     }
 }
 
-/// The wait for the first byte of a response, which begins when the request is out.
+/// The wait for the first byte of a response, which begins when the request has arrived: an upload may take long to get out
+/// of the kernel's buffer.
 struct Impatience {
     patience: Option<Duration>,
+    uploads: bool,
+    arrived: Option<Instant>,
     sleep: Option<std::pin::Pin<Box<tokio::time::Sleep>>>,
 }
 
+/// How often the acknowledgements of an upload are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
 impl Impatience {
-    const fn new(patience: Option<Duration>) -> Self {
-        Self { patience, sleep: None }
+    const fn new(patience: Option<Duration>, uploads: bool) -> Self {
+        Self { patience, uploads, arrived: None, sleep: None }
     }
 
     fn is_over(
@@ -157,9 +163,21 @@ impl Impatience {
         if tap.application().first_read.is_some_and(|first| first >= sent.at) {
             return false;
         }
-        let ends: Instant = sent.at + patience;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(ends.into())));
-        sleep.as_mut().poll(context).is_ready()
+        loop {
+            if self.arrived.is_none() && (!self.uploads || tap.unacknowledged(sent.wire).is_none()) {
+                self.arrived = Some(if self.uploads { Instant::now() } else { sent.at });
+                self.sleep = None;
+            }
+            let ends = self.arrived.map_or_else(|| Instant::now() + LOOK, |arrived| arrived + patience);
+            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(ends.into())));
+            if sleep.as_mut().poll(context).is_pending() {
+                return false;
+            }
+            if self.arrived.is_some() {
+                return true;
+            }
+            self.sleep = None;
+        }
     }
 }
 

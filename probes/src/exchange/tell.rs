@@ -1,10 +1,10 @@
 //! The exchange as `-v` shows it.
 
-use http::Request;
+use http::{Request, header};
 
 use super::{Answer, version_name};
 use crate::net::Attempt;
-use crate::secret::{MASK, mask_urls};
+use crate::secret::{MASK, mask_url, mask_urls};
 
 /// Tells a request; fields that are marked as sensitive without their values.
 pub(super) fn tell_request<B>(attempt: &Attempt<'_>, request: &Request<B>) {
@@ -28,7 +28,8 @@ pub(super) fn tell_response(attempt: &Attempt<'_>, answer: &Answer) {
     tracing::debug!(target: "conversation", "< HTTP/{} {}", version_name(answer.version), answer.status.as_u16());
     for (name, value) in &answer.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
-        let value = mask_urls(&attempt.conditions.secrets.strike(&value));
+        let value = attempt.conditions.secrets.strike(&value);
+        let value = if *name == header::LOCATION { mask_url(&value) } else { mask_urls(&value) };
         let name = attempt.conditions.secrets.strike(name.as_str());
         tracing::debug!(target: "conversation", "< {name}: {value}");
     }

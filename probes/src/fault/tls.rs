@@ -63,7 +63,7 @@ faults! {
         Several = "tls.certificate.several", Target;
         /// A certificate of the path is revoked.
         Revoked = "tls.certificate.revoked", Target;
-        /// No public key of the chain is among the pins of the task.
+        /// The public key of the leaf is not among the pins of the task.
         Pin = "tls.certificate.pin", Target;
         /// The leaf was not issued by the issuer the task demands.
         IssuerMismatch = "tls.certificate.issuer_mismatch", Target;

@@ -49,7 +49,7 @@ pub struct Settings {
     pub verify: bool,
     /// SHA-256 of the leaf certificate.
     pub cert_sha256: Option<[u8; 32]>,
-    /// SHA-256 of public keys, one of which must be in the chain.
+    /// SHA-256 of public keys, one of which must be the leaf's.
     pub pins: Vec<[u8; 32]>,
     /// The certificate that must have issued the leaf.
     pub issuer: Option<CertificateDer<'static>>,

@@ -49,7 +49,7 @@ pub struct Demands {
     pub verify: bool,
     /// The SHA-256 the leaf must have.
     pub cert_sha256: Option<[u8; 32]>,
-    /// SHA-256 of public keys (`SubjectPublicKeyInfo`), one of which must be in the chain; none: no demand.
+    /// SHA-256 of public keys (`SubjectPublicKeyInfo`), one of which must be the leaf's; none: no demand.
     pub pins: Vec<[u8; 32]>,
     /// The certificate that must have issued the leaf.
     pub issuer: Option<CertificateDer<'static>>,
@@ -323,7 +323,7 @@ fn further_demands(leaf: &Certificate<'_>, chosen: &Choice<'_>, staple: &[u8], d
     let sound = chosen.structure.is_empty();
     let proven = if sound { &chain[..] } else { &chain[..links::signed_prefix(&chain)] };
     let mut problems = Vec::new();
-    problems.extend(pin(proven, &demands.pins));
+    problems.extend(pin(leaf, &demands.pins));
     problems.extend(issuer(leaf, demands.issuer.as_ref()));
     let trusted = !demands.verify || sound && chosen.path.is_trusted();
     let mut checked = Checks { chain: proven, trusted, demands, staple, now }.make();
@@ -331,13 +331,12 @@ fn further_demands(leaf: &Certificate<'_>, chosen: &Choice<'_>, staple: &[u8], d
     checked
 }
 
-fn pin(proven: &[Certificate<'_>], pins: &[[u8; 32]]) -> Option<Problem> {
-    let pinned = |certificate: &Certificate<'_>| pins.iter().any(|pin| Sha256::digest(certificate.key)[..] == *pin);
-    if pins.is_empty() || proven.iter().any(pinned) {
-        return None;
-    }
-    let keys: Vec<_> = proven.iter().map(|certificate| describe::hex(&Sha256::digest(certificate.key))).collect();
-    Some(Problem::new(Fault::Pin, format!("none of the chain's public keys is pinned: SHA-256 {}", keys.join(", "))))
+/// The pinned key is the leaf's, as with curl's --pinnedpubkey.
+fn pin(leaf: &Certificate<'_>, pins: &[[u8; 32]]) -> Option<Problem> {
+    let key: [u8; 32] = Sha256::digest(leaf.key).into();
+    let pinned = pins.is_empty() || pins.contains(&key);
+    let detail = || format!("the public key of {} is not pinned: SHA-256 {}", leaf.label(), describe::hex(&key));
+    (!pinned).then(|| Problem::new(Fault::Pin, detail()))
 }
 
 fn issuer(leaf: &Certificate<'_>, demanded: Option<&CertificateDer<'_>>) -> Option<Problem> {

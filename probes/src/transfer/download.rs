@@ -134,7 +134,10 @@ impl Transfer {
     }
 }
 
-/// How long the server says that the body is.
+/// How long the server says that the body is; chunks say it themselves (RFC 9112 section 6.3).
 pub(super) fn content_length(answer: &Answer) -> Option<u64> {
+    if answer.headers.contains_key(header::TRANSFER_ENCODING) {
+        return None;
+    }
     answer.headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }

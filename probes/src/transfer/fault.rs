@@ -130,7 +130,12 @@ impl Fault {
         let mut all: Vec<Self> = Task::ALL.iter().copied().map(Self::Task).collect();
         all.extend(Local::ALL.iter().copied().map(Self::Local));
         for leg in Leg::ALL {
-            all.extend(fault::Fault::all().into_iter().map(|cause| Self::Net(leg, cause)));
+            // Once a connection is up it makes no difference which hop it is of.
+            let told = |cause: &fault::Fault| {
+                use fault::Fault::{Receive, Send, Shutdown};
+                leg == Leg::First || !matches!(cause, Send(_) | Receive(_) | Shutdown(_))
+            };
+            all.extend(fault::Fault::all().into_iter().filter(told).map(|cause| Self::Net(leg, cause)));
         }
         all.extend(Unsent::ALL.iter().copied().map(Self::Unsent));
         all.extend(Broken::ALL.iter().copied().map(Self::Broken));

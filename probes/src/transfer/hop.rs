@@ -102,6 +102,8 @@ impl Transfer {
             let spent = attempt.since_begin(sent).saturating_sub(begun);
             let first_byte = answer.first_byte().map(|at| attempt.since_begin(at));
             attempt.evidence.transfer = Some(evidence::Transfer::new(length, spent, Vec::new(), first_byte));
+        } else if length.is_some() {
+            attempt.warnings.push("the server answered before it had been sent the whole upload".to_owned());
         }
         Ok(answer)
     }
@@ -130,6 +132,12 @@ impl Transfer {
         let Some(endpoint) = Endpoint::of_url(url) else {
             return fails(Redirect::Unusable, format!("{url} names no host"));
         };
+        // P0 again, for a chain that began without TLS: before any packet of the hop.
+        if url.scheme() == "https" {
+            let hop = attempt.evidence.hops.len();
+            self.tls(attempt)
+                .map_err(|failure| Failure { detail: format!("hop {hop}: {}", failure.detail), ..failure })?;
+        }
         let addresses = attempt.resolve_within(&endpoint, LONGEST_LOOKUP).await.map_err(on)?;
         let stream = attempt.connect(&addresses).await.map_err(on)?;
         let stream = self.encrypt(attempt, url, leg, &endpoint, stream).await?;

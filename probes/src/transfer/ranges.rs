@@ -8,6 +8,7 @@ mod board;
 mod part;
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -220,7 +221,17 @@ impl Fetch<'_> {
         is_first: bool,
         connection: &mut evidence::Connection,
     ) -> Result<Option<Session>, Stop> {
+        let deadline = attempt.deadline;
+        let late = |detail: String| {
+            let fault = Fault::Net(self.hop.leg, Receive::TimedOut.into());
+            Stop::Failed(Failure { fault, detail, errno: None })
+        };
+        if Instant::now() >= deadline {
+            return Err(late("the parts were not all there in time".to_owned()));
+        }
         let unusable = |failure: Failure<Fault>| match failure.fault {
+            // The run is over, whatever this connection was waiting for.
+            _ if Instant::now() >= deadline => late(failure.detail),
             fault if !is_first => Stop::Dropped(fault.name()),
             // The download has begun, with an earlier part.
             Fault::Net(leg, fault::Fault::Receive(Receive::Silence)) => {

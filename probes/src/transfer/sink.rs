@@ -3,8 +3,9 @@
 //! The thread takes the bytes in their order over a channel that holds few of them, so that memory stays bounded and
 //! the network does not wait for the digest.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -120,7 +121,10 @@ impl Sink {
         if let (Worker::Here(writer), Some(path)) = (&mut self.worker, &self.save_to)
             && writer.file.is_none()
         {
-            writer.file = Some(File::create(path)?);
+            // A pipe that nobody reads would be waited for without end.
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).custom_flags(libc::O_NONBLOCK);
+            writer.file = Some(options.open(path)?);
         }
         Ok(())
     }

@@ -103,6 +103,11 @@ fn look_at(mut file: File, wanted: Option<[u8; 16]>) -> io::Result<(Supply, Opti
         found = Some(digest.finalize().into());
     }
     file.rewind()?;
+    // Files of the kernel's have no length, and bytes all the same.
+    if length == 0 && file.read(&mut [0])? > 0 {
+        return Err(io::Error::other("its length cannot be known beforehand"));
+    }
+    file.rewind()?;
     Ok((Supply { length, content: Content::File(file) }, found))
 }
 

@@ -1,6 +1,7 @@
 //! The files that `[task.tls]` names: anchors, revocation lists, the client's certificate and key.
 
 use std::fs;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +17,10 @@ use crate::reader::{Item, Table};
 
 fn bytes(item: &Item<'_>, path: &str, fault: Local) -> Result<Vec<u8>, Failure<Local>> {
     let unreadable = |error| Failure::new(fault, format!("the file `{path}` cannot be read: {error}"));
-    fs::read(item.document().path(path)).map_err(unreadable)
+    let place = item.document().path(path);
+    let is_pipe = fs::metadata(&place).is_ok_and(|found| found.file_type().is_fifo());
+    // One that nobody writes to would be waited for without end.
+    if is_pipe { Err(unreadable(std::io::Error::other("it is a pipe"))) } else { fs::read(place).map_err(unreadable) }
 }
 
 fn certificates(path: &str, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {

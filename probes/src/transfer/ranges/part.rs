@@ -39,14 +39,14 @@ impl Parts {
     pub(super) fn read(headers: &HeaderMap, index: u64) -> Self {
         let text =
             headers.get(header::CONTENT_RANGE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let shown = text.as_deref().unwrap_or("none");
-        let Some((first, last, total)) = text.as_deref().and_then(content_range) else {
-            return Self::Wrong(format!("a part came whose Content-Range is `{shown}`"));
+        let Some(text) = text else { return Self::Wrong("a part came without a Content-Range".to_owned()) };
+        let Some((first, last, total)) = content_range(&text) else {
+            return Self::Wrong(format!("a part came whose Content-Range is `{text}`"));
         };
         let Some(total) = total else { return Self::Anew };
         let begins = index * PIECE;
         if first != begins || last != (begins + PIECE).min(total).wrapping_sub(1) || last >= total {
-            return Self::Wrong(format!("the bytes from {begins} on were asked for, and `{shown}` came"));
+            return Self::Wrong(format!("the bytes from {begins} on were asked for, and `{text}` came"));
         }
         let field = |name| headers.get(name).cloned();
         Self::Some(Kind { total, etag: field(header::ETAG), last_modified: field(header::LAST_MODIFIED) })
