@@ -28,3 +28,5 @@ mod tcp;
 mod tls;
 #[path = "real/token.rs"]
 mod token;
+#[path = "real/transfer.rs"]
+mod transfer;

@@ -18,6 +18,9 @@ const VSFTPD: Plan = Plan {
         ("active_only", 2105),
         ("unlisted", 2106),
         ("full", 2107),
+        ("writable", 2108),
+        ("userlist", 2109),
+        ("chrooted", 2110),
     ],
     greeting: "220 ",
 };
@@ -25,7 +28,8 @@ const VSFTPD: Plan = Plan {
 const CLEAR: [&str; 4] = ["connect", "greeting", "login", "transfer"];
 const ENCRYPTED: [&str; 5] = ["connect", "tls", "greeting", "login", "transfer"];
 
-fn vsftpd() -> &'static Daemon {
+/// The servers that the tests of this process share.
+pub fn vsftpd() -> &'static Daemon {
     static SHARED: OnceLock<Result<Daemon, String>> = OnceLock::new();
     match SHARED.get_or_init(|| Daemon::start(&VSFTPD)) {
         Ok(server) => server,
@@ -100,13 +104,19 @@ fn a_certificate_that_ended() {
     ftp_over("expired", "pub/", "tls = \"explicit\"", "verify = false").succeeded(0).with_phases(&ENCRYPTED);
 }
 
-#[test]
-fn a_server_that_is_full() {
+/// Takes the only place of the listener `full`.
+pub fn fill() -> TcpStream {
     let mut guest = TcpStream::connect(vsftpd().address("full")).expect("a connection to vsftpd");
     let mut greeting = [0; 4];
     // Those who asked whether the server is up may just be leaving.
     while guest.read_exact(&mut greeting).is_err() || &greeting != b"220 " {
         guest = TcpStream::connect(vsftpd().address("full")).expect("a connection to vsftpd");
     }
+    guest
+}
+
+#[test]
+fn a_server_that_is_full() {
+    let _guest = fill();
     ftp("full", "", "").failed(611, "ftp.unavailable.greeting");
 }
