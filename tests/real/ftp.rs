@@ -21,6 +21,7 @@ const VSFTPD: Plan = Plan {
         ("writable", 2108),
         ("userlist", 2109),
         ("chrooted", 2110),
+        ("slow", 2111),
     ],
     greeting: "220 ",
 };

@@ -53,6 +53,32 @@ fn a_file_over_several_connections() {
 }
 
 #[test]
+fn connections_that_the_server_does_not_want() {
+    // A second one gets 503, and the first one brings everything.
+    let run = http("/alone/rows.txt", &format!("connections = 3\n{}", md5(ROWS))).succeeded(0);
+    run.with("/evidence/connections/0/pieces", 4).with("/evidence/connections/1/cause", "http.status");
+    // Ranges are passed over.
+    http("/whole/rows.txt", &format!("connections = 3\n{}", md5(ROWS))).succeeded(0).with("/evidence/http/status", 200);
+}
+
+#[test]
+fn encodings() {
+    for encoding in ["unknown", "false"] {
+        let path = format!("/encoding/{encoding}");
+        http(&path, "").succeeded(0);
+        let run = http(&path, "decode = true");
+        assert_eq!((run.at("/code").as_i64(), run.at("/phase").as_str()), (Some(654), Some("receive")), "{run}");
+    }
+}
+
+#[test]
+fn a_server_that_says_nothing() {
+    http("/silence/close", "").failed(608, "wait.closed");
+    http("/silence/reset", "").failed(609, "wait.reset");
+    https(Listener::Tls, "/silence/close", "", "").failed(608, "wait.closed");
+}
+
+#[test]
 fn a_compressed_file() {
     let decoded = format!("decode = true\n{}", md5(ZEDS));
     let run = http("/gzip/zeds.txt", &decoded).succeeded(0);

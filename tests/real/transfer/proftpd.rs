@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use super::{BIG, NOTICE, md5, upload};
+use crate::ftp::vsftpd;
 use crate::run::{Run, probe};
 use crate::stack::daemon::{Daemon, Plan};
 
@@ -16,6 +17,7 @@ const PROFTPD: Plan = Plan {
         ("sizeless", 2204),
         ("blind", 2205),
         ("active_only", 2206),
+        ("mutual", 2207),
     ],
     greeting: "220 proftpd",
 };
@@ -110,6 +112,28 @@ fn what_may_not_be_done() {
     // <Limit WRITE>
     ftp("plain", "pub/a", &upload(100)).failed(621, "ftp.refused.stor");
     ftp("active_only", "pub/notice.txt", "").failed(604, "ftp.refused.pasv");
+}
+
+/// `MaxStoreFileSize`: 552, once too much has come.
+#[test]
+fn a_file_that_is_too_large() {
+    ftp("plain", "small/a", &upload(10_000)).succeeded(0);
+    ftp("plain", "small/b", &upload(1_000_000)).failed(621, "ftp.refused.stored");
+}
+
+/// `TLSVerifyClient on`
+#[test]
+fn client_certificates() {
+    let identity = |certificate: String, key: String| format!("client_cert = {certificate:?}\nclient_key = {key:?}");
+    let own = identity(proftpd().certificate("client.pem"), proftpd().certificate("client.key"));
+    let stranger = identity(vsftpd().certificate("client.pem"), vsftpd().certificate("client.key"));
+    for version in ["1.2", "1.3"] {
+        let with = |identity: &str| format!("min_version = {version:?}\nmax_version = {version:?}\n{identity}");
+        ftps("mutual", "pub/big.txt", &with(&own), &md5(BIG)).succeeded(0).with_phases(&ENCRYPTED);
+        ftps("mutual", "incoming/mutual.bin", &with(&own), &upload(1_000_000)).succeeded(0);
+        ftps("mutual", "pub/big.txt", &with(""), "").failed(612, "tls.client_certificate.required");
+        ftps("mutual", "pub/big.txt", &with(&stranger), "").failed(651, "tls.client_certificate.rejected");
+    }
 }
 
 #[test]

@@ -40,6 +40,7 @@ fn a_file() {
     ftp("plain", "pub/big.txt", &format!("connections = 4\n{}", md5(BIG))).succeeded(0);
     ftp("plain", "pub/big.txt", &md5(WRONG)).failed(632, "transfer.md5");
     ftp("plain", "pub/", "").succeeded(0);
+    ftp("plain", "pub/below/deeper/a%20name.txt", &md5(NOTICE)).succeeded(0);
 }
 
 #[test]
@@ -133,6 +134,25 @@ fn a_root_that_is_writable() {
         "only root can give vsftpd a root directory of its own, which this test needs: run it as root"
     );
     ftp("chrooted", "pub/notice.txt", "").failed(602, "ftp.refused.pass").with("/phase", "login");
+}
+
+/// `anon_max_rate`
+#[test]
+fn what_takes_too_long() {
+    let in_time = |path: &str, lines: &str| {
+        let target = format!("ftp://{}/{path}", vsftpd().address("slow"));
+        probe(&target, &format!("timeout = \"1s\"\n[task.transfer]\n{lines}"))
+    };
+    in_time("pub/big.txt", "").failed(630, "ftp.data.timeout").with("/phase", "transfer");
+    in_time("incoming/slow.bin", &upload(50_000_000)).failed(621, "ftp.data.unsent").with("/phase", "transfer");
+}
+
+/// vsftpd ends TLS in order on data connections, and not on control connections: after 221 it closes.
+#[test]
+fn the_end_of_tls() {
+    for listener in ["explicit", "implicit"] {
+        ftps(listener, "pub/notice.txt", "strict_shutdown = true", "").failed(658, "tls.shutdown");
+    }
 }
 
 /// `max_clients=1`
