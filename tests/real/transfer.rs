@@ -1,6 +1,9 @@
 //! Transfers, with nginx, vsftpd, ProFTPD and OpenSSL's server at the other end; each code of the book `cat-transfer` comes
 //! from a line of their configuration.
 
+use std::process;
+use std::time::SystemTime;
+
 #[path = "transfer/http.rs"]
 mod http;
 #[path = "transfer/openssl.rs"]
@@ -18,6 +21,12 @@ fn md5(md5: &str) -> String {
 /// The lines of an upload of so many bytes.
 fn upload(size: u64) -> String {
     format!("direction = \"upload\"\nsize = {size}")
+}
+
+/// A name that no run has used: containers keep what they were sent.
+fn unused(name: &str) -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    format!("{now}-{}-{name}", process::id())
 }
 
 /// The files of the servers with their MD5, as `md5sum` has it.

@@ -65,6 +65,11 @@ const ATTEMPTS: usize = 5;
 /// How long a server may take to answer its first request; in a container that has just begun, certificates included.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Whether the servers are those in containers.
+pub fn is_contained() -> bool {
+    env::var_os("STACK").is_some()
+}
+
 /// The running servers.
 pub struct Stack {
     ports: Vec<(Listener, u16)>,

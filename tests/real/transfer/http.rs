@@ -1,8 +1,8 @@
 //! nginx: downloads over one connection and several, redirects, uploads by WebDAV's PUT, TLS of every kind.
 
-use super::{BIG, ROWS, WRONG, ZEDS, md5, upload};
+use super::{BIG, ROWS, WRONG, ZEDS, md5, unused, upload};
 use crate::run::{Run, probe};
-use crate::stack::{ClosedPort, Listener, stack};
+use crate::stack::{ClosedPort, Listener, is_contained, stack};
 
 const CLEAR: [&str; 4] = ["connect", "send", "wait", "receive"];
 const ENCRYPTED: [&str; 5] = ["connect", "tls", "send", "wait", "receive"];
@@ -74,7 +74,9 @@ fn encodings() {
 #[test]
 fn a_server_that_says_nothing() {
     http("/silence/close", "").failed(608, "wait.closed");
-    http("/silence/reset", "").failed(609, "wait.reset");
+    // Between us and a container is a proxy of docker's, which makes an end of a reset.
+    let reset = if is_contained() { (608, "wait.closed") } else { (609, "wait.reset") };
+    http("/silence/reset", "").failed(reset.0, reset.1);
     https(Listener::Tls, "/silence/close", "", "").failed(608, "wait.closed");
 }
 
@@ -168,14 +170,15 @@ fn redirects_to_other_servers() {
 #[test]
 fn an_upload() {
     let zeds = format!("direction = \"upload\"\nsource = {:?}", url("http", Listener::Plain, "/zeds.txt"));
-    http("/dav/zeds.txt", &format!("{zeds}\nsource_md5 = {ZEDS:?}"))
+    let place = format!("/dav/{}", unused("zeds.txt"));
+    http(&place, &format!("{zeds}\nsource_md5 = {ZEDS:?}"))
         .succeeded(0)
         .with_phases(&CLEAR)
         .with("/evidence/http/status", 201)
         .with("/evidence/transfer/bytes", LIMIT);
-    http("/dav/zeds.txt", &md5(ZEDS)).succeeded(0);
+    http(&place, &md5(ZEDS)).succeeded(0);
     // Once more, in place of the first.
-    http("/dav/zeds.txt", &zeds).succeeded(0).with("/evidence/http/status", 204);
+    http(&place, &zeds).succeeded(0).with("/evidence/http/status", 204);
     http("/dav/other.txt", &format!("{zeds}\nsource_md5 = {WRONG:?}")).failed(665, "transfer.source.md5");
     http("/dav/other.txt", "").failed(404, "http.status");
 }

@@ -6,9 +6,10 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt as _;
 use std::thread;
 
-use super::{BIG, NOTICE, WRONG, md5, upload};
+use super::{BIG, NOTICE, WRONG, md5, unused, upload};
 use crate::ftp::{fill, vsftpd};
 use crate::run::{Run, probe};
+use crate::stack::is_contained;
 
 const CLEAR: [&str; 4] = ["connect", "greeting", "login", "transfer"];
 const ENCRYPTED: [&str; 5] = ["connect", "tls", "greeting", "login", "transfer"];
@@ -45,14 +46,16 @@ fn a_file() {
 
 #[test]
 fn an_upload() {
-    let run = ftp("writable", "incoming/made-up.bin", &upload(1_000_000)).succeeded(0).with_phases(&CLEAR);
+    let incoming = |name| format!("incoming/{}", unused(name));
+    let run = ftp("writable", &incoming("made-up.bin"), &upload(1_000_000)).succeeded(0).with_phases(&CLEAR);
     run.with("/evidence/transfer/bytes", 1_000_000);
     let source = format!("ftp://{}/pub/big.txt", vsftpd().address("plain"));
     let big = format!("direction = \"upload\"\nsource = {source:?}\nsource_md5 = {BIG:?}");
-    ftp("writable", "incoming/copy.txt", &big).succeeded(0);
-    ftp("plain", "incoming/copy.txt", &md5(BIG)).succeeded(0);
+    let copy = incoming("copy.txt");
+    ftp("writable", &copy, &big).succeeded(0);
+    ftp("plain", &copy, &md5(BIG)).succeeded(0);
     // Anonymous users may not replace what is there: 553.
-    ftp("writable", "incoming/copy.txt", &big).failed(621, "ftp.refused.stor");
+    ftp("writable", &copy, &big).failed(621, "ftp.refused.stor");
 }
 
 /// vsftpd refuses data connections that do not resume the TLS session of their control connection.
@@ -64,7 +67,7 @@ fn over_tls() {
             let with_version =
                 |run: Run| run.with_phases(&ENCRYPTED).with("/evidence/tls/version", format!("TLSv{version}"));
             with_version(ftps(listener, "pub/big.txt", &only, &md5(BIG)).succeeded(0));
-            let place = format!("incoming/{listener}-{version}.bin");
+            let place = format!("incoming/{}", unused("tls.bin"));
             with_version(ftps(listener, &place, &only, &upload(1_000_000)).succeeded(0));
             let run = ftps(listener, &place, &only, "").succeeded(0);
             run.with("/evidence/transfer/bytes", 1_000_000);
@@ -130,7 +133,7 @@ fn logins() {
 fn a_root_that_is_writable() {
     let own = fs::metadata("/proc/self").map(|metadata| metadata.uid());
     assert!(
-        own.is_ok_and(|user| user == 0) || std::env::var_os("STACK").is_some(),
+        own.is_ok_and(|user| user == 0) || is_contained(),
         "only root can give vsftpd a root directory of its own, which this test needs: run it as root"
     );
     ftp("chrooted", "pub/notice.txt", "").failed(602, "ftp.refused.pass").with("/phase", "login");
@@ -144,7 +147,9 @@ fn what_takes_too_long() {
         probe(&target, &format!("timeout = \"1s\"\n[task.transfer]\n{lines}"))
     };
     in_time("pub/big.txt", "").failed(630, "ftp.data.timeout").with("/phase", "transfer");
-    in_time("incoming/slow.bin", &upload(50_000_000)).failed(621, "ftp.data.unsent").with("/phase", "transfer");
+    in_time(&format!("incoming/{}", unused("slow.bin")), &upload(50_000_000))
+        .failed(621, "ftp.data.unsent")
+        .with("/phase", "transfer");
 }
 
 /// vsftpd ends TLS in order on data connections, and not on control connections: after 221 it closes.
