@@ -180,6 +180,8 @@ fn an_upload() {
     // Once more, in place of the first.
     http(&place, &zeds).succeeded(0).with("/evidence/http/status", 204);
     http("/dav/other.txt", &format!("{zeds}\nsource_md5 = {WRONG:?}")).failed(665, "transfer.source.md5");
+    http(&place, &upload(0)).succeeded(0).with("/evidence/http/status", 204);
+    http(&place, "").failed(723, "transfer.empty");
     http("/dav/other.txt", "").failed(404, "http.status");
 }
 

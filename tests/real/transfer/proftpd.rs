@@ -84,6 +84,22 @@ fn over_tls() {
     }
 }
 
+/// What is refused has a data connection in which TLS never begins; what is empty has one with nothing but TLS.
+#[test]
+fn refusals_and_empty_files_over_tls() {
+    for version in ["1.2", "1.3"] {
+        let only = format!("min_version = {version:?}\nmax_version = {version:?}");
+        for listener in ["explicit", "implicit"] {
+            ftps(listener, "closed/secret.txt", &only, "").failed(615, "ftp.refused.retr");
+            ftps(listener, "pub/absent", &only, "").failed(614, "transfer.ftp.absent");
+            ftps(listener, "pub/a", &only, &upload(100)).failed(621, "ftp.refused.stor");
+            ftps(listener, "small/c", &only, &upload(1_000_000)).failed(621, "ftp.refused.stored");
+            ftps(listener, "pub/empty.txt", &only, "").succeeded(0).with("/evidence/transfer/bytes", 0);
+            ftps(listener, "incoming/empty.bin", &only, &upload(0)).succeeded(0);
+        }
+    }
+}
+
 #[test]
 fn tls_wanted_on_one_side_only() {
     ftps("plain", "pub/notice.txt", "", "").failed(655, "ftp.refused.auth_tls");

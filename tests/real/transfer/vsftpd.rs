@@ -75,6 +75,23 @@ fn over_tls() {
     }
 }
 
+/// What is refused has a data connection in which TLS never begins; what is empty has one with nothing but TLS.
+#[test]
+fn refusals_and_empty_files_over_tls() {
+    for version in ["1.2", "1.3"] {
+        let only = format!("min_version = {version:?}\nmax_version = {version:?}");
+        for listener in ["explicit", "implicit"] {
+            ftps(listener, "pub/secret.txt", &only, "").failed(615, "ftp.refused.retr");
+            ftps(listener, "pub/absent", &only, "").failed(614, "transfer.ftp.absent");
+            ftps(listener, "absent/notice.txt", &only, "").failed(617, "ftp.refused.cwd");
+            ftps(listener, "pub/empty.txt", &only, "").succeeded(0).with("/evidence/transfer/bytes", 0);
+            let place = format!("incoming/{}", unused("empty.bin"));
+            ftps(listener, &place, &only, &upload(0)).succeeded(0);
+            ftps(listener, &place, &only, &upload(100)).failed(621, "ftp.refused.stor");
+        }
+    }
+}
+
 #[test]
 fn tls_wanted_on_one_side_only() {
     // ssl_enable=NO
