@@ -1,5 +1,7 @@
 //! ProFTPD, which knows MLST, refuses what it does with other replies than vsftpd, and ends TLS in its own way.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::sync::OnceLock;
 
 use super::{BIG, NOTICE, md5, upload};
@@ -18,6 +20,8 @@ const PROFTPD: Plan = Plan {
         ("blind", 2205),
         ("active_only", 2206),
         ("mutual", 2207),
+        ("brief", 2208),
+        ("full", 2209),
     ],
     greeting: "220 proftpd",
 };
@@ -135,6 +139,23 @@ fn what_may_not_be_done() {
 fn a_file_that_is_too_large() {
     ftp("plain", "small/a", &upload(10_000)).succeeded(0);
     ftp("plain", "small/b", &upload(1_000_000)).failed(621, "ftp.refused.stored");
+}
+
+/// `TimeoutSession`: 421, while data are on their way.
+#[test]
+fn a_session_that_is_too_long() {
+    ftp("brief", "pub/big.txt", "").failed(620, "ftp.unavailable.completion");
+    ftp("brief", "incoming/brief.bin", &upload(50_000_000)).failed(620, "ftp.unavailable.stored");
+}
+
+/// `MaxClients`: 530 to PASS, as if it were the password. Only the text tells, which nobody can rely on.
+#[test]
+fn a_server_that_is_full() {
+    let mut guest = TcpStream::connect(proftpd().address("full")).expect("a connection to ProFTPD");
+    guest.write_all(b"USER probe\r\nPASS open sesame\r\n").expect("ProFTPD hears");
+    let logged_in = BufReader::new(&guest).lines().map_while(Result::ok).any(|line| line.starts_with("230 "));
+    assert!(logged_in, "ProFTPD lets nobody in");
+    ftp("full", "pub/notice.txt", "").failed(618, "ftp.not_logged_in.pass");
 }
 
 /// `TLSVerifyClient on`
