@@ -146,6 +146,7 @@ impl Control {
                     return settle(attempt, &data, count).await;
                 }
                 Heard::Broken(error) => error,
+                Heard::Denied(error) => return Err(torn_off(&error, count)),
             },
             Err(error) => error,
         };
@@ -183,10 +184,11 @@ impl Control {
         match heard {
             Err(error) => Heard::Broken(error),
             // The reset may have come with the reply.
-            Ok(reply) => match tap.take_error() {
-                Some(error) if Broken::of(&error).is_reset() => Heard::Broken(error),
-                _ => Heard::Reply(reply),
+            Ok(Ok(reply)) if matches!(reply.code, 226 | 250) => match tap.take_error() {
+                Some(error) if Broken::of(&error).is_reset() => Heard::Denied(error),
+                _ => Heard::Reply(Ok(reply)),
             },
+            Ok(reply) => Heard::Reply(reply),
         }
     }
 
@@ -335,6 +337,8 @@ enum Heard {
     Reply(Result<Reply, Failure<Fault>>),
     /// The end of the data connection before its time.
     Broken(io::Error),
+    /// The same, with a reply that says that all is well.
+    Denied(io::Error),
 }
 
 /// Whether the peer's TCP has what the server says it has: a moment later at the latest, since the end of the data is
