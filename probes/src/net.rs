@@ -219,6 +219,11 @@ impl<'a> Attempt<'a> {
         self.ended.get_or_insert_with(Instant::now);
     }
 
+    /// Says that the verdict does not stand yet after all.
+    pub(crate) const fn go_on(&mut self) {
+        self.ended = None;
+    }
+
     /// The wall clock now: what it was at the start, and the time since.
     pub(crate) fn now(&self) -> SystemTime {
         self.started + self.elapsed()

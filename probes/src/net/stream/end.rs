@@ -26,6 +26,7 @@ impl Attempt<'_> {
     /// The same for a protocol whose last phase is another.
     pub(crate) async fn end_tls_in(&mut self, phase: Phase, tap: &Tap) -> Result<(), Failure> {
         let Some(kept) = &tap.kept else { return Ok(()) };
+        self.go_on();
         let begun = self.enter(phase);
         let ended = self.within_pause(LAST_WAIT, poll_fn(|context| poll_end(kept, context))).await;
         self.leave(phase, begun);
