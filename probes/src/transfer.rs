@@ -58,6 +58,8 @@ pub struct Transfer {
     pub login: Option<Login>,
     /// For `https`, `ftps` and AUTH TLS.
     pub tls: Result<Arc<tls::Client>, Failure<Local>>,
+    /// Whether the task leaves it to the host whom to trust.
+    pub trusts_as_host: bool,
     /// What only HTTP has.
     pub http: HttpOptions,
     /// What only FTP has.
@@ -230,9 +232,16 @@ impl Transfer {
         if encrypted { self.tls(attempt).map(|_| ()) } else { Ok(()) }
     }
 
+    /// What stands in the way of TLS first: that the host trusts nobody comes before lists and identities.
+    fn first_obstacle(&self, attempt: &Attempt<'_>, found: &Failure<Local>) -> Failure<Local> {
+        let rank = |fault: Local| Local::ALL.iter().position(|local| *local == fault);
+        let nobody = if self.trusts_as_host { tls::Client::default().find_anchors(attempt.host).err() } else { None };
+        nobody.filter(|nobody| rank(nobody.fault) < rank(found.fault)).unwrap_or_else(|| found.clone())
+    }
+
     /// TLS as the task wants it, or the first thing that stands in its way.
     fn tls(&self, attempt: &Attempt<'_>) -> Result<&Arc<tls::Client>, Failure<Fault>> {
-        let client = self.tls.as_ref().map_err(|failure| failure.clone().map(Fault::Local))?;
+        let client = self.tls.as_ref().map_err(|failure| self.first_obstacle(attempt, failure).map(Fault::Local))?;
         client.find_anchors(attempt.host).map_err(|failure| failure.map(Fault::Local))?;
         Ok(client)
     }

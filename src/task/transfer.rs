@@ -37,7 +37,9 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     // What a source is fetched with: neither the pins nor the identity that are meant for the target.
     let trusting = tls::Settings { anchors: encryption.trust.clone(), ..tls::Settings::default() };
     let plain = tls::Client::new(trusting).map_or_else(|_| client.clone(), |plain| Ok(Arc::new(plain)));
-    let keys = read_keys(&table, &client, &plain);
+    let unverified = around.tls.as_ref().and_then(|tls| tls.boolean("verify")) == Some(false);
+    let trusts_as_host = encryption.trust.is_none() && !unverified;
+    let keys = Keys { trusts_as_host, ..read_keys(&table, &client, &plain) };
     let probe = |target: &Target<'_>| (shown(&target.text), Spec::Transfer(Box::new(keys.join(target, &table))));
     Specs { probes: targets.iter().map(probe).collect(), trust: encryption.trust }
 }
@@ -54,6 +56,7 @@ struct Keys {
     login: login::Login,
     account: Option<Secret>,
     tls: Client,
+    trusts_as_host: bool,
     http: HttpOptions,
     ftp: FtpOptions,
     response_timeout: Duration,
@@ -74,7 +77,7 @@ fn read_keys(table: &Table<'_>, tls: &Client, plain: &Client) -> Keys {
     let work = read_work(table, plain, &http, ftp, response_timeout);
     let login = login::Login::of_lines(table);
     let account = login::line(table, "account", table.secret("account")).map(Secret::new);
-    Keys { taken, work, login, account, tls: tls.clone(), http, ftp, response_timeout }
+    Keys { taken, work, login, account, tls: tls.clone(), trusts_as_host: true, http, ftp, response_timeout }
 }
 
 /// A text that would say nothing if it were empty.
@@ -213,6 +216,7 @@ fn source_of_url(
         login: login::Login::default(),
         account: None,
         tls: tls.clone(),
+        trusts_as_host: true,
         http,
         ftp,
         response_timeout,
@@ -260,6 +264,7 @@ impl Keys {
             work: self.work.clone(),
             login,
             tls: self.tls.clone(),
+            trusts_as_host: self.trusts_as_host,
             http: self.http.clone(),
             ftp: self.ftp,
             response_timeout: self.response_timeout,

@@ -60,9 +60,11 @@ fn folder(place: &Path) -> std::io::Result<Vec<CertificateDer<'static>>> {
 pub(super) fn revocation_lists(item: &Item<'_>, path: &str) -> Result<Vec<RevocationList>, Failure<Local>> {
     let bytes = bytes(item, path, Local::CrlFile)?;
     let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
-    let lists: Vec<_> = lists.unwrap_or_default().iter().filter_map(|der| RevocationList::decode(der)).collect();
+    let mut lists: Vec<_> = lists.unwrap_or_default().iter().filter_map(|der| RevocationList::decode(der)).collect();
+    // As authorities publish them (RFC 5280 section 4.2.1.13).
+    lists.extend(RevocationList::decode(&bytes));
     if lists.is_empty() {
-        let detail = format!("`{path}` has no certificate revocation list in PEM form");
+        let detail = format!("`{path}` has no certificate revocation list");
         return Err(Failure::new(Local::CrlFile, detail));
     }
     Ok(lists)
