@@ -240,12 +240,19 @@ fn split(read: Result<(Place, UserInfo), probes::fault::Failure<probes::transfer
 
 /// Demands that a scheme does not meet would be forgotten in silence.
 fn refuse_of_other_scheme(table: &Table<'_>, place: &Read) {
-    let (keys, of): (&[&'static str], _) = match place {
-        Ok(Place::Ftp(_)) => (&["header_contains", "decode", "method"], "HTTP, and the target is FTP"),
-        Ok(Place::Http(_)) => (&["ftp_tls"], "FTP, and the target is HTTP"),
-        Err(_) => return,
-    };
-    refuse(table, keys, of);
+    match place {
+        Ok(Place::Ftp(_)) => {
+            const OF: &str = "HTTP, and the target is FTP";
+            refuse(table, &["header_contains"], OF);
+            if table.boolean("decode") == Some(true) {
+                refuse(table, &["decode"], OF);
+            }
+        }
+        Ok(Place::Http(_)) if table.parsed("ftp_tls", read_explicit) == Some(true) => {
+            refuse(table, &["ftp_tls"], "FTP, and the target is HTTP");
+        }
+        Ok(Place::Http(_)) | Err(_) => {}
+    }
 }
 
 impl Keys {
