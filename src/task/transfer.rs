@@ -239,7 +239,7 @@ fn split(read: Result<(Place, UserInfo), probes::fault::Failure<probes::transfer
 }
 
 /// Demands that a scheme does not meet would be forgotten in silence.
-fn refuse_of_other_scheme(table: &Table<'_>, place: &Read) {
+fn refuse_of_other_scheme(table: &Table<'_>, place: &Read, explicit: bool) {
     match place {
         Ok(Place::Ftp(_)) => {
             const OF: &str = "HTTP, and the target is FTP";
@@ -248,7 +248,7 @@ fn refuse_of_other_scheme(table: &Table<'_>, place: &Read) {
                 refuse(table, &["decode"], OF);
             }
         }
-        Ok(Place::Http(_)) if table.parsed("ftp_tls", read_explicit) == Some(true) => {
+        Ok(Place::Http(_)) if explicit => {
             refuse(table, &["ftp_tls"], "FTP, and the target is HTTP");
         }
         Ok(Place::Http(_)) | Err(_) => {}
@@ -282,7 +282,7 @@ impl Keys {
     /// A target and the keys together.
     fn join(&self, target: &Target<'_>, table: &Table<'_>) -> Transfer {
         let (place, user) = split(Place::parse(&target.text, &self.taken));
-        refuse_of_other_scheme(table, &place);
+        refuse_of_other_scheme(table, &place, self.ftp.explicit);
         let of_url = login::Login { username: user.username, password: user.password.map(Secret::new) };
         if let Some(password) = &of_url.password {
             target.item.document().hide(password.expose());
