@@ -59,6 +59,9 @@ pub struct Credentials {
     pub password: Secret,
 }
 
+/// How long a server may take to refuse a client certificate, or that there is none.
+const IDENTITY_TIME: Duration = Duration::from_secs(1);
+
 /// A conversation of commands and replies, in the grammar `G`.
 #[derive(Debug)]
 pub(crate) struct Dialogue<G: Grammar> {
@@ -225,6 +228,30 @@ impl<G: Grammar> Dialogue<G> {
     /// Whether no byte of the reply that is due came.
     pub(crate) fn heard_nothing(&self) -> bool {
         self.reading.heard().is_empty()
+    }
+
+    /// Gives a server that asked for a client certificate in TLS 1.3 a moment to say what it thinks of the answer, where
+    /// nothing is asked that it could answer otherwise.
+    pub(crate) async fn hear_of_identity<S: Step>(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<(), Failure<Fault<S>>> {
+        if !attempt.verdict_is_open() {
+            return Ok(());
+        }
+        let tap = self.stream.tap();
+        let begun = attempt.enter(self.phase);
+        let most = IDENTITY_TIME.min(attempt.time_left() / 2);
+        let heard = attempt.within_pause(most, self.stream.read_buf(self.reading.room())).await;
+        attempt.leave(self.phase, begun);
+        let ended = matches!(heard, Some(Ok(0) | Err(_)));
+        match attempt.client_certificate_failure(&tap).filter(|_| ended) {
+            Some(failure) => {
+                attempt.blame(Phase::Tls);
+                Err(failure.map(Fault::Net))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Waits until the peer says no, or nothing more, while the agent is busy elsewhere; forever if it says yes. What it

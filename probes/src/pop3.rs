@@ -71,6 +71,10 @@ impl Check for Pop3 {
         if self.encryption == Encryption::StartTls {
             ask(&mut dialogue, attempt, Step::StartTls, &Command::new("STLS")).await?;
             dialogue = dialogue.encrypt(attempt, &self.tls, &self.endpoint.host).await?;
+            // Nothing more is asked: a server that wants a client certificate says so only now.
+            if self.credentials.is_none() {
+                dialogue.hear_of_identity(attempt).await?;
+            }
         }
         if let Some(credentials) = &self.credentials {
             dialogue.enter(Phase::Login);

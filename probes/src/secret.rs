@@ -144,6 +144,7 @@ impl Secrets {
     pub fn add_text(&mut self, text: &str) {
         const SHORTEST_SEGMENT: usize = 8;
         self.add(text);
+        self.add_host(text);
         let Some(url) = url::Url::parse(text).ok().filter(url::Url::has_host) else { return };
         let sent = &url[url::Position::BeforePath..url::Position::AfterQuery];
         if sent.len() >= SHORTEST_SEGMENT {
@@ -152,6 +153,20 @@ impl Secrets {
         let segments = url.path_segments().into_iter().flatten().filter(|segment| segment.len() >= SHORTEST_SEGMENT);
         segments.for_each(|segment| self.add(segment));
         url.query_pairs().for_each(|(_, value)| self.add(&value));
+    }
+
+    /// Adds the host of a text that is one, with a scheme or a port around it: it is shown without them.
+    fn add_host(&mut self, text: &str) {
+        let rest = text.split_once("://").map_or(text, |(_, rest)| rest).trim_end_matches('/');
+        let host = rest.rsplit_once(':').map_or(rest, |(host, port)| match port.parse::<u16>() {
+            Ok(_) => host,
+            Err(_) => rest,
+        });
+        let is_name =
+            host.contains(|letter: char| letter.is_alphabetic()) && !host.contains(['/', '@', ':', ' ', '?', '#']);
+        if is_name && host.len() < text.len() {
+            self.add(host);
+        }
     }
 
     /// Adds a user name and password as they stand in a Basic authorization (RFC 7617).

@@ -220,10 +220,17 @@ impl Attempt<'_> {
                 tracing::debug!(target: "conversation", "* resolving {shown}");
                 let result = self.look_up(name, self.deadline).await;
                 self.leave(Phase::Resolve, begun);
-                result?
+                let found = result?;
+                // An answer that comes with the end of the run leaves no time for anything else.
+                if self.time_left().is_zero() {
+                    let detail = format!("{shown} was found when the time was over");
+                    return Err(Failure::new(Resolve::TimedOut, detail));
+                }
+                found
             }
         };
-        let mut addresses: Vec<_> = addresses.into_iter().map(|ip| SocketAddr::new(ip, endpoint.port)).collect();
+        let mut addresses: Vec<_> =
+            addresses.into_iter().map(|ip| SocketAddr::new(ip.to_canonical(), endpoint.port)).collect();
         self.conditions.resolver.family.sort(&mut addresses);
         self.permit(endpoint, addresses)
     }

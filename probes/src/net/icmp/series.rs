@@ -63,13 +63,11 @@ impl Series {
         }
     }
 
-    /// Whether waiting can change nothing any more. Where the host does answer, one that drew an error may still get
-    /// its reply, and would be counted as lost.
+    /// Whether waiting can change nothing any more. A request that drew an error may still get its reply, which counts
+    /// more.
     fn is_answered(&self) -> bool {
         let progress = held(&self.record.progress);
-        let any = |is: fn(&Fate) -> bool| progress.requests.iter().any(|request| is(&request.fate));
-        let mixed = any(|fate| matches!(fate, Fate::Refused(_))) && any(|fate| matches!(fate, Fate::Answered(_)));
-        !(mixed || any(|fate| *fate == Fate::Open))
+        !progress.requests.iter().any(|request| matches!(request.fate, Fate::Open | Fate::Refused(_)))
     }
 
     /// Ends the series. What has come by now counts, whether or not somebody had the time to look.
