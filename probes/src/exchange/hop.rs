@@ -45,6 +45,9 @@ pub(crate) fn location(from: &Url, answer: &Answer, secrets: &Secrets) -> Result
     if !matches!(url.scheme(), "http" | "https") {
         return Err(unusable(format!("with the Location `{shown}`, which is no http or https URL")));
     }
+    if url.port() == Some(0) {
+        return Err(unusable(format!("with the Location `{shown}`, whose port nothing can listen on")));
+    }
     if !fits_a_request(&url) {
         return Err(unusable(format!("with a Location of {} bytes, which no request can carry", text.len())));
     }

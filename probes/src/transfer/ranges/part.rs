@@ -31,14 +31,18 @@ impl Parts {
         match answer.status {
             StatusCode::RANGE_NOT_SATISFIABLE if asked => Self::Anew,
             StatusCode::PARTIAL_CONTENT if asked => Self::read(&answer.headers, 0),
+            StatusCode::PARTIAL_CONTENT => Self::Wrong("a part came, and the whole was asked for".to_owned()),
             _ => Self::Whole,
         }
     }
 
     /// Reads the head of an answer to the request for one piece.
     pub(super) fn read(headers: &HeaderMap, index: u64) -> Self {
-        let text =
-            headers.get(header::CONTENT_RANGE).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let fields: Vec<_> = headers.get_all(header::CONTENT_RANGE).iter().collect();
+        if fields.windows(2).any(|pair| pair[0] != pair[1]) {
+            return Self::Wrong("a part came with several different Content-Ranges".to_owned());
+        }
+        let text = fields.first().map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         let Some(text) = text else { return Self::Wrong("a part came without a Content-Range".to_owned()) };
         let Some((first, last, total)) = content_range(&text) else {
             return Self::Wrong(format!("a part came whose Content-Range is `{text}`"));
@@ -58,8 +62,10 @@ fn content_range(text: &str) -> Option<(u64, u64, Option<u64>)> {
     let (unit, rest) = text.trim().split_once(' ')?;
     let (range, total) = rest.trim().split_once('/')?;
     let (first, last) = range.split_once('-')?;
-    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
-    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+    // `parse` takes a plus sign, and there is none here.
+    let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+    let total = if total == "*" { None } else { Some(number(total)?) };
+    let (first, last) = (number(first)?, number(last)?);
     (unit.eq_ignore_ascii_case("bytes") && first <= last).then_some((first, last, total))
 }
 
@@ -100,6 +106,7 @@ mod tests {
             ("bytes 5-4/10", 0, "wrong"),
             ("bytes 0-0/0", 0, "wrong"),
             ("bytes */10", 0, "wrong"),
+            ("bytes +0-9/10", 0, "wrong"),
             ("items 0-9/10", 0, "wrong"),
             ("bytes 0-9", 0, "wrong"),
             ("bytes 0-99999999999999999999/10", 0, "wrong"),
