@@ -63,15 +63,39 @@ fn is_http(scheme: &str) -> bool {
     scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")
 }
 
-/// A Location with a secret of the task in it becomes a URL in which the secret may look different (normalised, in lower
-/// case, as an internationalised host): all its parts are secret then.
+/// A secret of the task in a Location may look different in the URL that it becomes (normalised, as an internationalised
+/// host): a part in which it cannot be recognised any more is as secret as itself.
 pub(crate) fn taint(attempt: &mut Attempt<'_>, answer: &Answer, url: &Url) {
-    let raw = answer.headers.get(header::LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let tainted = raw.is_some_and(|raw| attempt.conditions.secrets.strike(&raw) != raw);
-    if tainted {
-        let parts = [url.host_str(), Some(url.path()), url.query(), url.fragment()];
-        parts.into_iter().flatten().for_each(|part| attempt.tainted.add(part));
+    let Some(raw) = answer.headers.get(header::LOCATION) else { return };
+    let raw = String::from_utf8_lossy(raw.as_bytes());
+    let parts = [url.host_str(), Some(url.path()), url.query(), url.fragment()];
+    let secrets = &attempt.conditions.secrets;
+    let holds = |text: &str| secrets.strike(text) != text;
+    let changed: Vec<&str> = parts_of(&raw)
+        .into_iter()
+        .zip(parts)
+        .filter_map(|(raw, part)| part.filter(|part| holds(raw) && !holds(part)))
+        .collect();
+    for part in changed {
+        attempt.tainted.add(part);
     }
+}
+
+/// Host with port, path, query and fragment as they were written (RFC 3986 section 3), empty where there is none.
+fn parts_of(raw: &str) -> [&str; 4] {
+    let (rest, fragment) = raw.split_once('#').unwrap_or((raw, ""));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let begins = |at: &usize| *at == 0 || rest[..*at].ends_with(':');
+    let (authority, path) = match rest.find("//").filter(begins) {
+        Some(at) => {
+            let behind = &rest[at + 2..];
+            behind.split_at(behind.find(['/', '\\']).unwrap_or(behind.len()))
+        }
+        None => ("", rest),
+    };
+    // A user and a password are no part of what is shown.
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    [host, path, query, fragment]
 }
 
 /// Scheme, host and port decide whether two URLs are of one origin (RFC 6454).
