@@ -5,13 +5,13 @@
 //! as `{ env = "NAME" }` or `{ file = "path" }`; such a value is a secret.
 
 mod excerpt;
+mod file;
 mod item;
 mod problem;
 mod units;
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeSet;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use probes::secret::{Secrets, is_secret_name};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+pub use file::{read_file, read_text};
 pub use item::{Item, Text};
 pub use problem::{Problem, Problems, disturbs, printable};
 
@@ -40,7 +41,7 @@ impl Source {
     pub fn read(path: &Path) -> Result<Self, Problem> {
         let name = path.display().to_string();
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        match fs::read(path) {
+        match file::read_any(path) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Ok(Self { name, folder, text }),
                 Err(error) => {
@@ -140,6 +141,12 @@ impl Document {
         self.hidden.borrow_mut().add_text(secret);
     }
 
+    /// Marks bytes as secret that are no text.
+    pub fn hide_bytes(&self, secret: &[u8]) {
+        self.secrets.borrow_mut().add_bytes(secret);
+        self.hidden.borrow_mut().add_bytes(secret);
+    }
+
     /// Marks a user name and password as secret, in the form they have on the wire too.
     pub fn hide_basic(&self, username: &str, password: &str) {
         self.secrets.borrow_mut().add_basic(username, password);
@@ -161,7 +168,7 @@ impl Document {
     #[must_use]
     pub fn into_problems(self) -> Problems {
         let mut problems = self.problems.into_inner();
-        let hidden = self.hidden.into_inner();
+        let hidden = self.hidden.into_inner().long();
         for problem in &mut problems {
             problem.strike(&hidden);
         }
@@ -209,6 +216,12 @@ impl<'d> Table<'d> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// Whether a key is there, known or not.
+    #[must_use]
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
     }
 
     /// Takes a value, which mistakes may show. From now on the key is a known one.

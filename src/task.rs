@@ -1,10 +1,12 @@
 //! Task files: TOML in, runnable probes out. Everything that can be wrong with a task is found here, before
 //! anything is sent; it never looks like a broken server.
 
+mod api;
 mod dns;
 mod ftp;
 mod http;
 mod login;
+mod object;
 mod payload;
 mod ping;
 mod pop3;
@@ -16,7 +18,6 @@ mod transfer;
 mod udp;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -28,7 +29,7 @@ use probes::net::{Conditions, Host, Limits};
 use probes::outcome::{Identity, Outcome};
 use probes::spec::Spec;
 
-use crate::reader::{Document, Item, Problem, Problems, Source, Table, Text};
+use crate::reader::{Document, Item, Problem, Problems, Source, Table, Text, read_text};
 use crate::resolver;
 use crate::settings::Settings;
 
@@ -68,7 +69,7 @@ impl Probe {
 /// Without a table of its own saying otherwise.
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(60);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-/// Of a transfer.
+/// Of a transfer and of object storage.
 const LONG_TIMEOUT: Duration = Duration::from_secs(60);
 const DEFAULT_PHASE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_WARN_CERTIFICATE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
@@ -142,16 +143,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let demand = Demand { deny_internal: read_internal(&table), from_network: false };
     let source_ip =
         table.parsed("source_ip", |text| text.parse::<IpAddr>().map_err(|_| format!("`{text}` is no IP address")));
-    let resolver = match table.table("resolver") {
-        Some(resolver) => {
-            // For a host an empty list is the default and means the system's; a task that wants those leaves it out.
-            if resolver.take("servers").is_some_and(|item| item.items().is_some_and(|servers| servers.is_empty())) {
-                resolver.fail_at("servers", "an empty list asks nobody: leave `servers` out to ask those of the host");
-            }
-            resolver::read(&resolver, &settings.resolver)
-        }
-        None => settings.resolver.clone(),
-    };
+    let resolver = read_resolver(&table, settings);
     // What follows needs the protocol; what came before is checked in any case.
     let protocol = read_protocol(&table);
     let limits = read_limits(&table, protocol);
@@ -159,6 +151,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     let protocol = protocol?;
     tls::refuse_strict_shutdown(around.tls.as_ref(), protocol);
     let specs = match protocol {
+        Protocol::Http => http::read(&around, &targets),
         Protocol::Ping => ping::read(&around, &targets),
         Protocol::Tcp => tcp::read(&around, &targets),
         Protocol::Udp => udp::read(&around, &targets),
@@ -167,8 +160,8 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
         Protocol::Pop3 => pop3::read(&around, &targets),
         Protocol::Ftp => ftp::read(&around, &targets),
         Protocol::Transfer => transfer::read(&around, &targets),
-        // `read_protocol` lets only those through that can be probed.
-        _ => http::read(&around, &targets),
+        Protocol::Api => api::read(&around, &targets),
+        Protocol::Object => object::read(&around, &targets),
     };
     let trust = specs.trust;
     let conditions = Conditions {
@@ -238,7 +231,7 @@ fn read_targets<'d>(table: &Table<'d>) -> Vec<Target<'d>> {
     if let Some(item) = file
         && let Some(path) = item.text()
     {
-        match fs::read_to_string(table.document().path(&path.value)) {
+        match read_text(&table.document().path(&path.value)) {
             Ok(text) => {
                 targets.extend(lines(&text).map(|(line, text)| Target { text, item: item.clone(), line: Some(line) }));
             }
@@ -282,10 +275,22 @@ fn read_limits(table: &Table<'_>, protocol: Option<Protocol>) -> Limits {
     let long = matches!(protocol, Some(Protocol::Transfer | Protocol::Object));
     let timeout = table.duration("timeout").unwrap_or(if long { LONG_TIMEOUT } else { DEFAULT_TIMEOUT });
     // The book cloudmonitor/http gives connect and TLS 30 s together, unless the task sets them.
-    let own = |limit: Option<Duration>| {
-        if protocol == Some(Protocol::Http) { limit } else { limit.or(Some(DEFAULT_PHASE_TIMEOUT)) }
+    // cat-api's end with the step, unless they are set.
+    let own = |limit: Option<Duration>| match protocol {
+        Some(Protocol::Http | Protocol::Api) => limit,
+        _ => limit.or(Some(DEFAULT_PHASE_TIMEOUT)),
     };
     Limits { timeout, connect: own(connect), tls: own(tls), setup: DEFAULT_TIMEOUT }
+}
+
+/// How the task resolves names, where it says; else as the host does.
+fn read_resolver(table: &Table<'_>, settings: &Settings) -> probes::net::resolve::Settings {
+    let Some(resolver) = table.table("resolver") else { return settings.resolver.clone() };
+    // For a host an empty list is the default and means the system's; a task that wants those leaves it out.
+    if resolver.take("servers").is_some_and(|item| item.items().is_some_and(|servers| servers.is_empty())) {
+        resolver.fail_at("servers", "an empty list asks nobody: leave `servers` out to ask those of the host");
+    }
+    resolver::read(&resolver, &settings.resolver)
 }
 
 /// The protocol of a task: the one table it has for it.
@@ -297,19 +302,10 @@ fn read_protocol(table: &Table<'_>) -> Option<Protocol> {
     for (protocol, item) in named.iter().skip(1) {
         item.fail(format!("a task has one protocol table, and [task.{}] is a second one", protocol.name()));
     }
-    let Some((protocol, item)) = named.first() else {
+    if named.is_empty() {
         table.fail("a task needs one protocol table, such as [task.http]");
-        return None;
-    };
-    if !Spec::PROTOCOLS.contains(protocol) {
-        let known: Vec<_> = Spec::PROTOCOLS.iter().map(|protocol| protocol.name()).collect();
-        item.fail_with_help(
-            format!("this version of the agent does not probe `{}` yet", protocol.name()),
-            format!("it probes {}", known.join(", ")),
-        );
-        return None;
     }
-    Some(*protocol)
+    named.first().map(|(protocol, _)| *protocol)
 }
 
 /// What is wrong with an expression; the library draws it over several lines, of which the last one is the gist.

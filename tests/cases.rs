@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use lab::harness::{self, Options, Test};
 use lab::stage::{self, CaseFile};
-use lab::{checks, namespace};
+use lab::{checks, files_v1, namespace};
 
 fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
@@ -20,6 +20,16 @@ fn main() -> ExitCode {
         Some(argument) if argument == namespace::INSIDE => {
             let path = PathBuf::from(arguments.next().unwrap_or_default());
             runtime.block_on(play_inside(&path))
+        }
+        Some(argument) if argument == files_v1::program::SERVE => {
+            let path = PathBuf::from(arguments.next().unwrap_or_default());
+            match runtime.block_on(files_v1::program::serve(&path)) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    harness::say(&why);
+                    ExitCode::from(2)
+                }
+            }
         }
         first => match Options::read(first.into_iter().chain(arguments)) {
             Ok(options) => runtime.block_on(harness::run(tests(), &options)),
@@ -70,7 +80,11 @@ fn case_files() -> Result<Vec<CaseFile>, String> {
         }
     }
     paths.sort();
-    Ok(paths.iter().filter_map(|path| CaseFile::new(path)).collect())
+    let mut cases = Vec::new();
+    for file in paths.iter().filter_map(|path| CaseFile::new(path)) {
+        cases.extend(file.cases()?);
+    }
+    Ok(cases)
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {

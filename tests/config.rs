@@ -79,17 +79,19 @@ fn every_key_of_a_task_is_shown() {
     let shown: String = task_files().iter().map(|file| text(file)).collect();
     let mut missing = Vec::new();
     let protocols = Spec::PROTOCOLS.iter().map(|protocol| format!("task.{}", protocol.name()));
-    for section in protocols.chain(["task", "task.tls", "task.resolver"].map(str::to_owned)) {
+    for section in protocols.chain(["task", "task.tls", "task.resolver", "task.api.step"].map(str::to_owned)) {
         let sections: String = sections_of(&shown, &section).collect();
         let task = "[[task]]\nname = \"name\"\ntarget = \"localhost:1\"\n";
         let text = match section.as_str() {
             "task" => format!("{task}unknown_key = 1\n[task.tcp]\n"),
+            "task.api.step" => format!("{task}[task.api]\n[[task.api.step]]\nunknown_key = 1\n"),
+            "task.api" => format!("{task}[task.api]\nunknown_key = 1\n[[task.api.step]]\n"),
             "task.tls" | "task.resolver" => format!("{task}[task.tcp]\n[{section}]\nunknown_key = 1\n"),
             _ => format!("{task}[{section}]\nunknown_key = 1\n"),
         };
         let keys = keys_of(&text, |text| task::read(source("t", text), &Settings::default()).map(drop));
         // Tables of a task are sections, and those of other protocols have files of their own.
-        let table = |key: &String| section == "task" && is_table(key);
+        let table = |key: &String| ["task", "task.api", "task.api.step"].contains(&section.as_str()) && is_table(key);
         missing.extend(keys.into_iter().filter(|key| !table(key) && !shows(&sections, key)));
     }
     assert!(missing.is_empty(), "the tasks that ship do not show {missing:?}");
@@ -98,7 +100,7 @@ fn every_key_of_a_task_is_shown() {
 /// Whether a key of a task is a table.
 fn is_table(key: &str) -> bool {
     let protocols = Protocol::ALL.map(Protocol::name);
-    protocols.contains(&key) || ["tls", "resolver"].contains(&key)
+    protocols.contains(&key) || ["tls", "resolver", "step"].contains(&key)
 }
 
 fn path(file: &str) -> PathBuf {

@@ -4,10 +4,14 @@
 //! agent itself gives, the build also makes an enum per protocol ([`HttpCode`], [`TcpCode`], …), so that a
 //! protocol's `classify` names its row and can name no other.
 
+mod object;
+
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
+
+pub use object::Layer;
 
 include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
 
@@ -178,7 +182,7 @@ pub fn entries() -> &'static [Entry] {
     &ROWS
 }
 
-/// The code of one run: a row of the catalogue, a success, or an HTTP status passed on.
+/// The code of one run: a row of the catalogue, a success, or a status or number passed on.
 #[derive(Clone, Copy, Debug)]
 pub struct Code(Kind);
 
@@ -187,6 +191,8 @@ enum Kind {
     Row(&'static Entry),
     Success,
     Status(u16, Option<&'static Entry>),
+    /// What an object store says and its table does not have.
+    Unlisted(i32),
 }
 
 impl Code {
@@ -219,16 +225,18 @@ impl Code {
             Kind::Row(entry) => entry.number,
             Kind::Success => Self::SUCCESS,
             Kind::Status(status, _) => i32::from(status),
+            Kind::Unlisted(number) => number,
         }
     }
 
-    /// The stable name; a status without a row is `http_<n>`.
+    /// The stable name; a status without a row is `http_<n>`, another number without one `cos_<n>`.
     #[must_use]
     pub fn name(self) -> Cow<'static, str> {
         match self.0 {
             Kind::Row(entry) | Kind::Status(_, Some(entry)) => entry.name.into(),
             Kind::Success => "ok".into(),
             Kind::Status(status, None) => format!("http_{status}").into(),
+            Kind::Unlisted(number) => format!("{}_{number}", Book::Cos.name()).into(),
         }
     }
 
@@ -239,6 +247,7 @@ impl Code {
             Kind::Row(entry) | Kind::Status(_, Some(entry)) => entry.title_en.into(),
             Kind::Success => "Success".into(),
             Kind::Status(status, None) => format!("HTTP status {status}").into(),
+            Kind::Unlisted(number) => format!("{number} of the service, which its table does not have").into(),
         }
     }
 
@@ -247,7 +256,7 @@ impl Code {
     pub const fn entry(self) -> Option<&'static Entry> {
         match self.0 {
             Kind::Row(entry) => Some(entry),
-            Kind::Success => None,
+            Kind::Success | Kind::Unlisted(_) => None,
             Kind::Status(_, entry) => entry,
         }
     }

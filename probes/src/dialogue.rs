@@ -112,6 +112,7 @@ impl<G: Grammar> Dialogue<G> {
         if !self.reading.heard().is_empty() {
             let injected = show(&attempt.conditions.secrets, excerpt(self.reading.heard()));
             let detail = format!("before TLS began the peer sent {injected} in clear text");
+            attempt.enter(Phase::Tls);
             return Err(Failure::new(Handshake::Injected, detail).map(Fault::Net));
         }
         let Self { stream, phase, reading } = self;

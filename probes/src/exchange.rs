@@ -6,15 +6,18 @@
 
 mod body;
 mod clock;
+mod coding;
 mod connection;
 mod failure;
 mod hop;
 mod http2;
+mod interim;
 mod outgoing;
 mod session;
 mod tell;
 
-pub(crate) use body::{ACCEPT_ENCODING, Sink, Spilt};
+pub(crate) use body::{Sink, Spilt};
+pub(crate) use coding::ACCEPT_ENCODING;
 pub(crate) use hop::{close_hop, describe, location, note_answer, open_hop, same_origin, taint};
 pub(crate) use outgoing::Payload;
 pub(crate) use session::Session;
@@ -50,6 +53,8 @@ faults! {
         TransferEncoding = "http.transfer_encoding", Target;
         /// The body does not decode under its Content-Encoding.
         BodyEncoding = "http.body_encoding", Target;
+        /// The server breaks the rules of HTTP/2, or sends what they leave no room for.
+        Http2 = "http.http2_broken", Target;
         /// HTTP/2 was demanded and the server does not speak it.
         NoHttp2 = "http.no_http2", Target;
         /// The server reset the HTTP/2 stream.
@@ -108,6 +113,15 @@ pub fn fits_a_request(url: &Url) -> bool {
     url.as_str().parse::<http::Uri>().is_ok()
 }
 
+/// What is waited for no longer than this, once the request is out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Patience {
+    /// The first byte of the response.
+    FirstByte(Duration),
+    /// Its head to the end.
+    Head(Duration),
+}
+
 /// What to ask for.
 #[derive(Debug)]
 pub(crate) struct Ask {
@@ -115,10 +129,20 @@ pub(crate) struct Ask {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Payload,
-    /// How long the first byte of the response may take once the request is out; the run's deadline holds anyway.
-    pub(crate) patience: Option<Duration>,
+    /// How long the response may take once the request is out; the run's deadline holds anyway.
+    pub(crate) patience: Option<Patience>,
     /// Whether the connection is wanted for a further exchange.
     pub(crate) keep: bool,
+    /// Which numbers the response may have as its status.
+    pub(crate) statuses: Statuses,
+}
+
+/// Says whether a number is a status.
+pub(crate) type Statuses = fn(u16) -> bool;
+
+/// There are five classes (RFC 9110 section 15); whoever knows others says so in [`Ask::statuses`].
+pub(crate) const fn is_status(number: u16) -> bool {
+    number / 100 <= 5
 }
 
 /// A response whose head is complete and whose body can be read.
@@ -131,6 +155,7 @@ pub(crate) struct Answer {
     driver: Driver,
     clock: Clock,
     tap: Tap,
+    statuses: Statuses,
 }
 
 impl Answer {

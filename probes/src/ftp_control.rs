@@ -7,6 +7,7 @@
 mod data;
 mod fault;
 mod port;
+mod store;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(crate) use data::{Stopped, Uncounted};
 pub use fault::{Data, Fault, Step};
 
 /// A server that announces a reply more often than this never gives it.
-const MOST_ANNOUNCEMENTS: usize = 16;
+const MOST_ANNOUNCEMENTS: usize = 1000;
 
 /// How TLS comes about.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

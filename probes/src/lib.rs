@@ -14,6 +14,7 @@ pub mod net; //      2  the only door to the network: names, policy, connections
 pub mod exchange; // 3  one HTTP exchange over an open connection
 pub mod dialogue; // 3  commands and replies over an open connection
 pub mod ftp_control; // 4  FTP's control and data connections
+pub mod request; //  4  a request over HTTP with its redirects and the rules on its response
 pub mod check; //    4  the shape of a protocol
 pub mod dns; //      5  DNS: a question to one server, and what it answers
 pub mod http; //     5  HTTP and HTTPS
@@ -24,5 +25,7 @@ pub mod pop3; //     5  POP3, up to the state of the mailbox
 pub mod udp; //      5  UDP: a datagram, and what comes back
 pub mod ftp; //      5  FTP: log-in, listing, file
 pub mod transfer; // 5  file transfer over HTTP(S) and FTP(S)
+pub mod api; //      5  steps over TCP, TLS, UDP and HTTP(S), one after the other
+pub mod object; //   5  object storage: the files/v1 interface of COS
 pub mod outcome; //  6  what one run came to
 pub mod spec; //     7  the one list of protocols

@@ -14,6 +14,7 @@ pub mod verdict;
 pub(crate) mod connect;
 pub(crate) mod icmp;
 pub(crate) mod message;
+mod part;
 pub(crate) mod records;
 pub(crate) mod stream;
 mod sys;
@@ -114,6 +115,8 @@ pub struct Attempt<'a> {
     pub(crate) started: SystemTime,
     /// When everything ends.
     pub(crate) deadline: Instant,
+    /// How long a peer may be silent before its time is over, where that is limited.
+    pub(crate) silence: Option<Duration>,
     /// What was seen.
     pub(crate) evidence: Evidence,
     /// The peer, once connected.
@@ -123,8 +126,9 @@ pub struct Attempt<'a> {
     /// What the connection beside it carried (FTP's data).
     tap_beside: Option<stream::Tap>,
     /// What further connections carried.
-    counted: crate::evidence::Bytes,
-    /// Texts that a server made of a secret, by sending us to a URL with one in it: as secret as the secret itself.
+    counted: Option<crate::evidence::Bytes>,
+    /// Texts that were made of a secret in this run, by signing with it or by a server that sends us to a URL with one in
+    /// it: as secret as the secret itself.
     pub(crate) tainted: Secrets,
     /// Limits of the check itself that the target is over, should the run succeed.
     pub(crate) warnings: Vec<String>,
@@ -132,7 +136,11 @@ pub struct Attempt<'a> {
     client_certificate: Option<Arc<tls::ClientCertificate>>,
     /// What it took to make TLS ready, until a handshake takes it into its phase.
     tls_setup: Duration,
+    /// Those of the task, or of a part of the run.
+    limits: Limits,
     begun: Instant,
+    /// When the current phase was entered last.
+    entered: Instant,
     /// When the verdict stood, if the run went on after it.
     ended: Option<Instant>,
     setup_deadline: Instant,
@@ -153,16 +161,19 @@ impl<'a> Attempt<'a> {
             conditions,
             started: SystemTime::now(),
             deadline,
+            silence: None,
             evidence: Evidence::default(),
             remote: None,
             tap: None,
             tap_beside: None,
-            counted: crate::evidence::Bytes::default(),
+            counted: None,
             tainted: Secrets::default(),
             warnings: Vec::new(),
             client_certificate: None,
             tls_setup: Duration::ZERO,
+            limits: conditions.limits,
             begun,
+            entered: begun,
             ended: None,
             setup_deadline: deadline,
             phases: Phases::default(),
@@ -196,12 +207,20 @@ impl<'a> Attempt<'a> {
         self.deadline = run;
     }
 
+    /// A text without the secrets of the task, and without those that came of them in this run.
+    pub(crate) fn strike(&self, text: &str) -> String {
+        self.tainted.strike(&self.conditions.secrets.strike(text))
+    }
+
     /// Counts in what a further connection carried.
     pub(crate) fn count_in(&mut self, tap: Option<stream::Tap>) {
-        let bytes = tap.map(|tap| tap.bytes()).unwrap_or_default();
-        self.counted.sent += bytes.sent;
-        self.counted.acked += bytes.acked;
-        self.counted.received += bytes.received;
+        self.count(tap.map(|tap| tap.bytes()).unwrap_or_default());
+    }
+
+    /// The same, of what is counted already.
+    pub(crate) fn count(&mut self, bytes: crate::evidence::Bytes) {
+        let counted = self.counted.unwrap_or_default();
+        self.counted = Some(counted.plus(bytes));
     }
 
     /// How long after the beginning of the run an instant was.
@@ -236,13 +255,9 @@ impl<'a> Attempt<'a> {
 
     /// What the run's connections carried; none if there was none.
     pub(crate) fn bytes(&self) -> Option<crate::evidence::Bytes> {
-        let bytes = self.tap.as_ref()?.bytes();
-        let beside = self.tap_beside.as_ref().map(stream::Tap::bytes).unwrap_or_default();
-        Some(crate::evidence::Bytes {
-            sent: bytes.sent + beside.sent + self.counted.sent,
-            acked: bytes.acked + beside.acked + self.counted.acked,
-            received: bytes.received + beside.received + self.counted.received,
-        })
+        let own = self.tap.as_ref().map(stream::Tap::bytes);
+        let beside = self.tap_beside.as_ref().map(stream::Tap::bytes);
+        [own, beside, self.counted].into_iter().flatten().reduce(crate::evidence::Bytes::plus)
     }
 
     /// The phases so far; of several hops, the sums.
@@ -260,6 +275,11 @@ impl<'a> Attempt<'a> {
         self.blamed = Some(phase);
     }
 
+    /// Says that another hop begins: what fails before its first phase fails in none.
+    pub(crate) const fn begin_hop(&mut self) {
+        self.current = None;
+    }
+
     /// The phases of the hop that ends here; the next hop begins with none.
     pub(crate) fn take_hop_phases(&mut self) -> Phases {
         std::mem::take(&mut self.hop_phases)
@@ -268,7 +288,8 @@ impl<'a> Attempt<'a> {
     /// Begins a phase: from now on it counts as reached.
     pub(crate) fn enter(&mut self, phase: Phase) -> Instant {
         self.add(phase, Duration::ZERO);
-        Instant::now()
+        self.entered = Instant::now();
+        self.entered
     }
 
     /// Ends a phase that began at `begun`, and says how long it took.
@@ -302,14 +323,14 @@ impl<'a> Attempt<'a> {
 
     /// Starts the time that connect and TLS of one hop share.
     fn begin_setup(&mut self) {
-        self.setup_deadline = self.deadline.min(Instant::now() + self.conditions.limits.setup);
+        self.setup_deadline = self.deadline.min(Instant::now() + self.limits.setup);
     }
 
     /// When the attempt on the next of `left` addresses ends.
     fn address_deadline(&self, left: usize) -> Instant {
         let now = Instant::now();
         let share = |end: Instant| end.saturating_duration_since(now) / u32::try_from(left).unwrap_or(u32::MAX);
-        match self.conditions.limits.connect {
+        match self.limits.connect {
             Some(limit) => self.deadline.min(now + limit.min(share(self.deadline))),
             None => now + share(self.setup_deadline),
         }
@@ -317,7 +338,7 @@ impl<'a> Attempt<'a> {
 
     /// When a TLS handshake that begins now ends.
     fn tls_deadline(&self) -> Instant {
-        match self.conditions.limits.tls {
+        match self.limits.tls {
             Some(limit) => self.deadline.min(Instant::now() + limit),
             None => self.setup_deadline,
         }

@@ -131,7 +131,8 @@ pub async fn perform<C: Check>(check: &C, identity: &Identity, host: &Host, cond
     outcome.strike(&conditions.secrets);
     outcome.strike(&tainted);
     // Only now: what is cut before it is struck could keep a part of a secret.
-    outcome.detail.iter_mut().for_each(shorten);
+    let details = outcome.evidence.steps.iter_mut().filter_map(|step| step.detail.as_mut());
+    outcome.detail.iter_mut().chain(details).for_each(shorten);
     outcome
 }
 
@@ -211,10 +212,12 @@ impl Outcome {
         if secrets.is_empty() {
             return;
         }
-        // A name, a target or a label may come from the environment too.
-        secrets.strike_in(&mut self.task);
-        secrets.strike_in(&mut self.target);
-        self.labels.values_mut().chain(&mut self.detail).for_each(|text| secrets.strike_in(text));
+        // A name, a target or a label may come from the environment too. These are texts of the agent's and of the task's: what
+        // a peer said in them has been struck by itself.
+        let long = secrets.long();
+        let own =
+            [&mut self.task, &mut self.target].into_iter().chain(self.labels.values_mut()).chain(&mut self.detail);
+        own.for_each(|text| long.strike_in(text));
         self.evidence.each_text(&mut |text| secrets.strike_in(text));
     }
 }

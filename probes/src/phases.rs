@@ -81,6 +81,11 @@ impl Phases {
         *spent = Some(spent.unwrap_or_default() + time);
     }
 
+    /// Takes a phase out, as if it had not been begun.
+    pub(crate) const fn take(&mut self, phase: Phase) -> Option<Duration> {
+        self.spent[phase as usize].take()
+    }
+
     /// Adds every phase of another record to this one.
     pub fn add_all(&mut self, other: &Self) {
         for (phase, time) in other.iter() {

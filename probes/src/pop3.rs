@@ -111,7 +111,7 @@ impl Pop3 {
             let Credentials { username, password } = credentials;
             let digest = apop(stamp, password.expose());
             // Whoever sees it can try passwords against it.
-            attempt.tainted.add(&digest);
+            attempt.tainted.add_computed(&digest);
             let command = Command::secret(&format!("APOP {username}"), &digest);
             let reply = dialogue.ask(attempt, Step::Apop, &command).await?;
             let Err(refusal) = led_on(dialogue, attempt, Step::Apop, reply.clone()) else { return Ok(()) };

@@ -15,8 +15,8 @@ use echo::{Decoding, View};
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";
 
-/// A secret is searched for in what peers send back only from this length on: shorter ones would erase half of
-/// every text. The agent's own texts never hold one, whatever its length.
+/// A secret is searched for within words only from this length on: shorter ones would erase half of every text, and are
+/// struck out where they are a word of their own. The agent's own texts never hold one, whatever its length.
 const SHORTEST_SEARCHED: usize = 4;
 
 /// The beginning of a secret at the very end of a text is struck out from this length on: the text may have been cut.
@@ -92,9 +92,11 @@ pub fn password_of_url(text: &str) -> Option<Range<usize>> {
 /// One form of a secret.
 #[derive(Clone)]
 struct Needle {
-    text: String,
+    text: Vec<u8>,
     /// How much of its beginning at the end of a text is taken for it.
     shortest: usize,
+    /// Whether it is too short to be looked for within words.
+    is_word: bool,
 }
 
 impl fmt::Debug for Needle {
@@ -119,25 +121,45 @@ impl Secrets {
         if trimmed.len() < secret.len() {
             self.add(trimmed);
         }
-        if secret.len() < SHORTEST_SEARCHED {
+        self.add_bytes(secret.as_bytes());
+    }
+
+    /// The same of bytes that need not be text.
+    pub fn add_bytes(&mut self, secret: &[u8]) {
+        if secret.is_empty() {
             return;
         }
-        let hex = secret.bytes().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-        let mut forms = vec![secret.to_ascii_lowercase(), hex];
+        if secret.len() < SHORTEST_SEARCHED {
+            let text = secret.to_ascii_lowercase();
+            self.needles.push(Needle { shortest: text.len(), text, is_word: true });
+            return;
+        }
+        let hex = secret.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+        let mut forms = vec![secret.to_ascii_lowercase(), hex.into_bytes()];
         for base64 in
             [BASE64_STANDARD_NO_PAD.encode(secret)].into_iter().chain((0..3).filter_map(|at| base64(secret, at)))
         {
-            forms.push(base64.replace('+', "-").replace('/', "_").to_ascii_lowercase());
-            forms.push(base64.to_ascii_lowercase());
+            forms.push(base64.replace('+', "-").replace('/', "_").to_ascii_lowercase().into_bytes());
+            forms.push(base64.to_ascii_lowercase().into_bytes());
         }
         for form in forms {
             if !self.needles.iter().any(|known| known.text == form) {
                 let shortest = if form.eq_ignore_ascii_case(secret) { SHORTEST_BEGINNING } else { SHORTEST_ENCODED };
-                self.needles.push(Needle { text: form, shortest });
+                self.needles.push(Needle { text: form, shortest, is_word: false });
             }
         }
         // The longest first, so that no secret is left in part because another one is its beginning.
         self.needles.sort_by_key(|needle| std::cmp::Reverse(needle.text.len()));
+    }
+
+    /// Adds what was computed from a secret for one request, such as a signature: it begins as chance has it, and so does
+    /// the end of many a text.
+    pub fn add_computed(&mut self, value: &str) {
+        self.add(value);
+        let own = value.to_ascii_lowercase();
+        for needle in self.needles.iter_mut().filter(|needle| needle.text == own.as_bytes()) {
+            needle.shortest = SHORTEST_ENCODED;
+        }
     }
 
     /// Adds a text from elsewhere; of a URL also the parts that are sent and shown alone.
@@ -185,6 +207,12 @@ impl Secrets {
                 self.add(value);
             }
         }
+    }
+
+    /// Those that are searched for wherever they stand: short ones are words of the agent's own texts.
+    #[must_use]
+    pub fn long(&self) -> Self {
+        Self { needles: self.needles.iter().filter(|needle| !needle.is_word).cloned().collect() }
     }
 
     /// Whether nothing was marked as secret.
@@ -245,9 +273,9 @@ impl Secrets {
 
 /// What stands in the Base64 of a text for a secret that begins `at` octets behind a group of three, whatever stands
 /// around it; nothing where that is too little to be told from other text.
-fn base64(secret: &str, at: usize) -> Option<String> {
+fn base64(secret: &[u8], at: usize) -> Option<String> {
     const SHORTEST: usize = 6;
-    let encoded = BASE64_STANDARD_NO_PAD.encode([&[0; 2][..at.min(2)], secret.as_bytes()].concat());
+    let encoded = BASE64_STANDARD_NO_PAD.encode([&[0; 2][..at.min(2)], secret].concat());
     let (first, end) = ((at * 8).div_ceil(6), (at + secret.len()) * 8 / 6);
     encoded.get(first..end).filter(|own| own.len() >= SHORTEST).map(str::to_owned)
 }
@@ -299,6 +327,14 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_begins_like_many_a_word() {
+        let mut secrets = Secrets::default();
+        secrets.add_computed("AsE0123456789abc");
+        assert_eq!(secrets.strike("case"), "case");
+        assert_eq!(secrets.strike("sign ase0123456789ABC, cut off: AsE012345"), "sign ***, cut off: ***");
+    }
+
+    #[test]
     fn passwords_in_urls_are_masked_even_in_broken_ones() {
         let rows = [
             ("see http://bob:pw@host/x", "see http://bob:***@host/x"),
@@ -314,6 +350,20 @@ mod tests {
     }
 
     #[test]
+    fn a_short_secret_is_struck_out_where_it_is_a_word() {
+        let rows = [
+            ("wrong password \"qzj\"", "wrong password \"***\""),
+            ("530 QZJ: no", "530 ***: no"),
+            ("qzj", "***"),
+            ("p=q%7Aj&x", "p=***&x"),
+            ("xqzj qzjx", "xqzj qzjx"),
+        ];
+        for (heard, shown) in rows {
+            assert_eq!(secrets("qzj").strike(heard), shown);
+        }
+    }
+
+    #[test]
     fn white_space_at_the_ends_of_a_secret_may_be_gone() {
         for ends in ["s3cret\n", "s3cret\r\n", "s3cret ", "\ts3cret", " s3cret \n"] {
             let mut secrets = Secrets::default();
@@ -321,6 +371,14 @@ mod tests {
             assert_eq!(secrets.strike("got s3cret; czNjcmV0"), "got ***; ***", "{ends:?}");
             assert_eq!(secrets.strike(&format!("got {ends};")), "got ***;", "{ends:?}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_secret_too() {
+        let mut secrets = Secrets::default();
+        secrets.add_bytes(b"TOPSECRET9\xff");
+        assert_eq!(secrets.strike_bytes(b"a TOPSECRET9\xff b"), b"a *** b");
+        assert_eq!(secrets.strike("544f5053454352455439ff; \"topsecret9\\xff\""), "***; \"***\"");
     }
 
     #[test]

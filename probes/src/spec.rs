@@ -1,5 +1,6 @@
 //! The one list of protocols.
 
+use crate::api::Api;
 use crate::check::Check;
 use crate::codes::{Code, Protocol};
 use crate::dns::Dns;
@@ -7,6 +8,7 @@ use crate::fault::{Named as _, Side};
 use crate::ftp::Ftp;
 use crate::http::Http;
 use crate::net::{Conditions, Host};
+use crate::object::Object;
 use crate::outcome::{Identity, Outcome, perform};
 use crate::ping::Ping;
 use crate::pop3::Pop3;
@@ -36,6 +38,10 @@ pub enum Spec {
     Ftp(Ftp),
     /// File transfer.
     Transfer(Box<Transfer>),
+    /// Steps of API monitoring.
+    Api(Api),
+    /// Object storage.
+    Object(Box<Object>),
 }
 
 /// One fault as one protocol reports it.
@@ -55,7 +61,7 @@ pub struct Reported {
 
 impl Spec {
     /// The protocols that can be probed.
-    pub const PROTOCOLS: [Protocol; 9] = [
+    pub const PROTOCOLS: [Protocol; 11] = [
         Http::PROTOCOL,
         Ping::PROTOCOL,
         Tcp::PROTOCOL,
@@ -65,6 +71,8 @@ impl Spec {
         Pop3::PROTOCOL,
         Ftp::PROTOCOL,
         Transfer::PROTOCOL,
+        Api::PROTOCOL,
+        Object::PROTOCOL,
     ];
 
     /// The protocol.
@@ -80,6 +88,8 @@ impl Spec {
             Self::Pop3(_) => Pop3::PROTOCOL,
             Self::Ftp(_) => Ftp::PROTOCOL,
             Self::Transfer(_) => Transfer::PROTOCOL,
+            Self::Api(_) => Api::PROTOCOL,
+            Self::Object(_) => Object::PROTOCOL,
         }
     }
 
@@ -95,6 +105,8 @@ impl Spec {
             Self::Pop3(check) => perform(check, identity, host, conditions).await,
             Self::Ftp(check) => perform(check, identity, host, conditions).await,
             Self::Transfer(check) => perform(check.as_ref(), identity, host, conditions).await,
+            Self::Api(check) => perform(check, identity, host, conditions).await,
+            Self::Object(check) => perform(check.as_ref(), identity, host, conditions).await,
         }
     }
 
@@ -110,6 +122,8 @@ impl Spec {
         all.extend(faults_of::<Pop3>());
         all.extend(faults_of::<Ftp>());
         all.extend(faults_of::<Transfer>());
+        all.extend(faults_of::<Api>());
+        all.extend(faults_of::<Object>());
         all
     }
 }

@@ -94,6 +94,8 @@ pub struct Download {
     pub decode: bool,
     /// Whether a response without a byte of body is as good as any.
     pub allow_empty: bool,
+    /// No more bytes than this are taken in.
+    pub limit: Option<u64>,
 }
 
 /// What to upload.

@@ -174,11 +174,27 @@ fn explained(entry: &Entry) -> String {
     for (label, words) in rows {
         text.push_str(&super::text::paragraph(label, words));
     }
+    if let Some(layer) = entry.layer {
+        text.push_str(&super::text::paragraph("layer", &layer_words(layer, entry.group)));
+    }
     if entry.extension {
         let words = "an extension: the row is of the vendor's current page, not of the table this book follows";
         text.push_str(&super::text::paragraph("source", words));
     }
     text
+}
+
+/// Which part of an object store's answer a code stands in.
+fn layer_words(layer: &str, group: Option<&str>) -> String {
+    let words = match layer {
+        "sdk" => "made on the client's side, by the agent".to_owned(),
+        "json" => {
+            format!("the field `code` of the JSON answer, made by the service's part `{}`", group.unwrap_or(layer))
+        }
+        "http" => "the HTTP status of an answer without a JSON code".to_owned(),
+        _ => "the download host: its HTTP status, or the header X-ErrNo".to_owned(),
+    };
+    format!("{layer}: {words}")
 }
 
 fn faults_text(scope: &Scope) -> String {

@@ -1,14 +1,13 @@
 //! One value of a document and its place: asked for as what it must be, it says what is wrong with it.
 
 use std::borrow::Cow;
-use std::fs;
 use std::ops::Range;
 
 use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Document, Problem, Table};
+use super::{Document, Problem, Table, read_text};
 
 /// A text, and whether it must stay hidden.
 #[derive(Clone, Debug)]
@@ -121,7 +120,7 @@ impl<'d> Item<'d> {
                     None
                 }
             },
-            (None, Some((path, item))) => match fs::read_to_string(self.document.path(&path)) {
+            (None, Some((path, item))) => match read_text(&self.document.path(&path)) {
                 Ok(text) => Some(text.trim_end_matches(['\r', '\n']).to_owned()),
                 Err(error) => {
                     item.fail(format!("the file `{path}` cannot be read: {error}"));
@@ -133,6 +132,12 @@ impl<'d> Item<'d> {
                 None
             }
         }
+    }
+
+    /// Whether it is a table.
+    #[must_use]
+    pub const fn is_table(&self) -> bool {
+        matches!(self.value, DeValue::Table(_))
     }
 
     /// A text that means something.

@@ -4,7 +4,8 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderName, HeaderValue, Method, header};
 use probes::address::Endpoint;
 use probes::exchange::{self, Versions};
-use probes::http::{Credentials, Field, HeaderRule, Http, Proxy, Rules, TextRule};
+use probes::http::Http;
+use probes::request::{Credentials, Field, HeaderRule, Proxy, Request, Rules, TextRule};
 use probes::secret::{MASK, Secret, is_secret_name};
 use probes::spec::Spec;
 use regex::bytes::Regex;
@@ -13,7 +14,7 @@ use url::Url;
 
 use super::login::Login;
 use super::{Around, Specs, Target, no_regex, tls};
-use crate::reader::{Table, Text};
+use crate::reader::{Table, Text, read_file};
 
 /// Redirects that an ECS probe point follows.
 const DEFAULT_REDIRECTS: u32 = 5;
@@ -29,42 +30,55 @@ pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
     let encryption = tls::read(around.tls.as_ref()).ready();
     let table = around.task.table("http");
     let Some(table) = table else { return Specs { probes: Vec::new(), trust: None } };
-    let template = read_template(&table, encryption.client);
+    let template = read_template(&table, encryption.client, DEFAULT_REDIRECTS);
     let keys = Login::of_table(&table);
     let probe = |target: &Target<'_>| {
-        let (url, mut login) = read_url(target)?;
-        let shown = shown(&target.text, &url);
-        if template.credentials.is_some() && !(keys.is_empty() && login.is_empty()) {
-            let message = "a request has one kind of credentials: username and password, or bearer_token";
-            table.fail_at("bearer_token", message);
-        }
-        // A token may stand in the place of a password, with no name before it.
-        if login.password.is_some() && keys.username.is_none() {
-            login.username.get_or_insert_default();
-        }
-        let credentials = login.join(&keys, target, &table).map(|(username, password)| {
-            if username.contains(':') {
-                let message = "a username with a colon cannot be sent (RFC 7617)";
-                if keys.username.is_some() { table.fail_at("username", message) } else { target.fail(message) }
-            }
-            Credentials::Basic { username, password }
-        });
-        let credentials = credentials.or_else(|| template.credentials.clone());
-        Some((shown, Spec::Http(Box::new(Http { url, credentials, ..template.clone() }))))
+        let (shown, request) = join(target, &table, &template, &keys)?;
+        Some((shown, Spec::Http(Box::new(Http { request }))))
     };
     Specs { probes: targets.iter().filter_map(probe).collect(), trust: encryption.trust }
 }
 
+/// A target and the keys together, and the target as results show it.
+pub(super) fn join(
+    target: &Target<'_>,
+    table: &Table<'_>,
+    template: &Request,
+    keys: &Login,
+) -> Option<(String, Request)> {
+    let (url, mut login) = read_url(target)?;
+    let shown = shown(&target.text, &url);
+    if template.credentials.is_some() && !(keys.is_empty() && login.is_empty()) {
+        let message = "a request has one kind of credentials: username and password, or bearer_token";
+        table.fail_at("bearer_token", message);
+    }
+    // A token may stand in the place of a password, with no name before it.
+    if login.password.is_some() && keys.username.is_none() {
+        login.username.get_or_insert_default();
+    }
+    let credentials = login.join(keys, target, table).map(|(username, password)| {
+        if username.contains(':') {
+            let message = "a username with a colon cannot be sent (RFC 7617)";
+            if keys.username.is_some() { table.fail_at("username", message) } else { target.fail(message) }
+        }
+        Credentials::Basic { username, password }
+    });
+    let credentials = credentials.or_else(|| template.credentials.clone());
+    Some((shown, Request { url, credentials, ..template.clone() }))
+}
+
 /// Everything but the target.
-fn read_template(table: &Table<'_>, tls: std::sync::Arc<probes::net::tls::Client>) -> Http {
+pub(super) fn read_template(
+    table: &Table<'_>,
+    tls: std::sync::Arc<probes::net::tls::Client>,
+    redirects: u32,
+) -> Request {
     let (body, secret_body) = read_body(table);
     let limit = table.size("body_limit");
     if limit.is_some_and(|limit| limit > LARGEST_BODY_LIMIT) {
         table.fail_at("body_limit", "body_limit is 32MiB at most: what is searched is held in memory");
     }
-    Http {
-        // Every target puts its own here.
-        url: Url::parse("http://localhost/").unwrap_or_else(|error| unreachable!("a literal URL parses: {error}")),
+    Request {
         method: table.parsed("method", read_method).unwrap_or(Method::GET),
         headers: read_headers(table),
         body: body.into(),
@@ -73,12 +87,32 @@ fn read_template(table: &Table<'_>, tls: std::sync::Arc<probes::net::tls::Client
         max_redirects: table
             .integer("max_redirects", 0..MOST_REDIRECTS + 1)
             .and_then(|most| u32::try_from(most).ok())
-            .unwrap_or(DEFAULT_REDIRECTS),
+            .unwrap_or(redirects),
         versions: table.parsed("http_version", read_versions).unwrap_or_default(),
         proxy: read_proxy(table),
         compression: table.boolean("compression").unwrap_or(true),
         body_limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(DEFAULT_BODY_LIMIT),
         rules: read_rules(table),
+        ..defaults(tls, redirects)
+    }
+}
+
+/// A request of which no key was given.
+pub(super) fn defaults(tls: std::sync::Arc<probes::net::tls::Client>, redirects: u32) -> Request {
+    Request {
+        // Every target puts its own here.
+        url: Url::parse("http://localhost/").unwrap_or_else(|error| unreachable!("a literal URL parses: {error}")),
+        method: Method::GET,
+        headers: Vec::new(),
+        body: Vec::new().into(),
+        secret_body: false,
+        credentials: None,
+        max_redirects: redirects,
+        versions: Versions::default(),
+        proxy: None,
+        compression: true,
+        body_limit: DEFAULT_BODY_LIMIT,
+        rules: Rules::default(),
         tls,
     }
 }
@@ -194,7 +228,7 @@ fn read_body(table: &Table<'_>) -> (Vec<u8>, bool) {
     }
     let Some(item) = file else { return (Vec::new(), false) };
     let Some(path) = item.text() else { return (Vec::new(), false) };
-    match std::fs::read(item.document().path(&path.value)) {
+    match read_file(&item.document().path(&path.value)) {
         Ok(bytes) => (bytes, false),
         Err(error) => {
             item.fail(format!("the file `{}` cannot be read: {error}", path.value));
@@ -283,23 +317,29 @@ fn descents_and_roots(path: &str) -> (usize, usize) {
 }
 
 fn read_json(table: &Table<'_>) -> Vec<(JsonPath, serde_json::Value)> {
-    const MOST_DESCENTS: usize = 2;
     let mut rules = Vec::new();
     for (path, item) in table.table("match_json").map(Table::entries).unwrap_or_default() {
-        let (descents, roots) = descents_and_roots(path);
-        match JsonPath::parse(path) {
-            // The nodes that each of these leads to multiply, and a page can be made of nodes.
-            Ok(_) if descents > MOST_DESCENTS || roots > 1 => item.fail_name(
-                format!("`{path}` could take longer than any run"),
-                "a path has `..` twice at most, and no `$` in a filter",
-            ),
+        match json_path(path) {
             Ok(path) => rules.extend(item.json().map(|value| (path, value))),
-            Err(error) => {
-                item.fail_name(format!("`{path}` is no JSONPath: {error}"), "RFC 9535, as in \"$.status\"");
-            }
+            Err((message, help)) => item.fail_name(message, help),
         }
     }
     rules
+}
+
+/// A path into a JSON body, or what is wrong with it and what would be right.
+pub(super) fn json_path(path: &str) -> Result<JsonPath, (String, &'static str)> {
+    const MOST_DESCENTS: usize = 2;
+    let (descents, roots) = descents_and_roots(path);
+    match JsonPath::parse(path) {
+        // The nodes that each of these leads to multiply, and a page can be made of nodes.
+        Ok(_) if descents > MOST_DESCENTS || roots > 1 => Err((
+            format!("`{path}` could take longer than any run"),
+            "a path has `..` twice at most, and no `$` in a filter",
+        )),
+        Ok(path) => Ok(path),
+        Err(error) => Err((format!("`{path}` is no JSONPath: {error}"), "RFC 9535, as in \"$.status\"")),
+    }
 }
 
 fn read_header_rules(table: &Table<'_>, key: &'static str) -> Vec<HeaderRule> {

@@ -13,7 +13,7 @@ use probes::net::tls;
 use probes::secret::{Secret, mask_url, password_of_url};
 use probes::spec::Spec;
 use probes::transfer::place::{Place, Scheme, UserInfo};
-use probes::transfer::supply::Source;
+use probes::transfer::supply::{LARGEST_FETCHED, Source};
 use probes::transfer::{Download, FtpOptions, HttpOptions, Login, Transfer, Upload, Work};
 
 use super::ftp::{ANONYMOUS, ANONYMOUS_PASSWORD};
@@ -137,6 +137,7 @@ fn read_work(table: &Table<'_>, tls: &Client, http: &HttpOptions, ftp: FtpOption
         save_to: not_empty(table, "save_to").map(|path| table.document().path(&path)),
         decode: table.boolean("decode").unwrap_or(false),
         allow_empty: table.boolean("allow_empty").unwrap_or(false),
+        limit: None,
     })
 }
 
@@ -211,7 +212,9 @@ fn source_of_url(
             md5: None,
             save_to: None,
             decode: false,
-            allow_empty: false,
+            // A source of no bytes is one, as an empty file is.
+            allow_empty: true,
+            limit: Some(LARGEST_FETCHED),
         }),
         login: login::Login::default(),
         account: None,

@@ -77,6 +77,7 @@ fn without_chance(text: &str) -> String {
             ),
             (r"\btime=[\d.]+s", "time=TIMEs"),
             (r"\b(resolve|connect|tls|send|wait|receive|rtt|rta)=[\d.]+ms", "${1}=TIMEms"),
+            (r"[\d.]+ (MiB|B) a second\b", "SPEED"),
             (r"\b(took|after|min|avg|max|stddev|jitter) [\d.]+ ms", "${1} TIME"),
             (r"\b\d+ (sent|acknowledged|received)\b", "N ${1}"),
             (r#""(sent|acked|received)":\d+"#, r#""${1}":N"#),

@@ -83,6 +83,39 @@ async fn a_page_that_warns() {
     }
 }
 
+/// Three steps: the first is as it should be, the second is not, the third is not run.
+const STEPS: &str = r#"
+server = [{ hear = "PING\n" }, { say = "PONG 7\n" }, { hear = "GET 7\n" }, { say = "gone\n" }, "close"]
+[[task]]
+name = "cache"
+target = "{addr}"
+[task.api]
+[[task.api.step]]
+name = "ping"
+send = "PING\n"
+verify = "partial"
+expect = "PONG"
+extract = { id = "PONG ([0-9]+)" }
+[[task.api.step]]
+name = "item"
+send = "GET {{id}}\n"
+verify = "partial"
+expect = "item {{id}}"
+[[task.api.step]]
+name = "end"
+send = "QUIT\n"
+"#;
+
+#[tokio::test]
+async fn a_step_that_fails() {
+    for format in ["text", "json", "nagios"] {
+        let scene = scene(STEPS).await;
+        snapshot("results", format!("steps-{format}"), &probed(&scene, &["--format", format]).await);
+    }
+    let scene = scene(STEPS).await;
+    snapshot("results", "steps-verbose", &probed(&scene, &["-v"]).await);
+}
+
 #[tokio::test]
 async fn a_status_that_is_the_code() {
     let scene = scene(
@@ -128,6 +161,36 @@ target = "ftp://probe:geheim-1234@{addr}/in/"
     let said = probed(&scene, &["-v"]).await;
     assert!(!said.contains("geheim"), "{said}");
     snapshot("results", "dialogue", &said);
+}
+
+/// Who made the code, and what came of every step; the delete has run behind the failure.
+#[tokio::test]
+async fn a_round_that_comes_back_shorter() {
+    let scene = scene(
+        r#"
+server = [
+  { hear = "head" }, { hear_bytes = 534 },
+  { answer = { body = "{\"code\":0,\"message\":\"SUCCESS\",\"data\":{\"access_url\":\"http://{addr}/f\"}}" } },
+  { hear = "head" }, { answer = { body = "{\"code\":0,\"data\":{\"access_url\":\"http://{addr}/f\"}}" } },
+  { hear = "head" }, { answer = { body = "01234" } },
+  { hear = "head" }, { answer = { status = 400, body = "{\"code\":-197,\"message\":\"ERROR_CMD_FILE_NOTEXIST\"}" } },
+]
+[[task]]
+name = "bucket"
+target = "http://{addr}/files/v1/"
+[task.object]
+appid = "10001"
+bucket = "probe"
+secret_id = "AKIDexample"
+secret_key = "secretexample"
+op = "round"
+path = "/probe.bin"
+source = "probe.bin"
+"#,
+    )
+    .await;
+    std::fs::write(scene.folder.path().join("probe.bin"), "0123456789").expect("the folder can be written");
+    snapshot("results", "object", &probed(&scene, &[]).await);
 }
 
 #[tokio::test]

@@ -94,6 +94,11 @@ pub struct Case {
     _beyond: Vec<String>,
     /// The agent has no privileges: it may open unprivileged ICMP sockets (true) or none (false).
     pub icmp_sockets: Option<bool>,
+    /// Of a table of cases.
+    #[serde(rename = "columns", default)]
+    _columns: Vec<toml::Value>,
+    #[serde(rename = "rows", default)]
+    _rows: Vec<toml::Value>,
     /// The tasks; the agent gets the text itself, from the first `[[task]]` on.
     #[serde(rename = "task", default)]
     _task: Vec<toml::Value>,
@@ -150,6 +155,8 @@ fn script_or_peer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<S
 pub struct Expect {
     /// The code; the file is named after it.
     pub code: Option<i64>,
+    /// The name of the code, where its number does not tell: it stands twice, or in no row.
+    pub name: Option<String>,
     /// Whether the run is a success; `up-` files are.
     pub ok: Option<bool>,
     /// The exit status; 0 for a success, 1 for a failure.
@@ -194,6 +201,9 @@ pub struct Expect {
     /// Lines that peers must not have heard.
     #[serde(default, deserialize_with = "lines_by_peer")]
     pub heard_not: BTreeMap<String, Vec<String>>,
+    /// All that object storages must keep in the end, a line each.
+    #[serde(default, deserialize_with = "lines_by_peer")]
+    pub stored: BTreeMap<String, Vec<String>>,
     /// How many connections peers must have seen.
     #[serde(default)]
     pub connections: BTreeMap<String, usize>,

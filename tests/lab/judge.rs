@@ -91,7 +91,7 @@ impl Complaints {
         self.same("task", Some("case"), result["task"].as_str());
         self.same("code", expect.code, result["code"].as_i64());
         if let Some(code) = expect.code.filter(|_| !ok) {
-            match catalogue::name_of(protocol, code) {
+            match expect.name.clone().map_or_else(|| catalogue::name_of(protocol, code), Ok) {
                 Ok(name) => self.same("name", Some(name.as_str()), result["name"].as_str()),
                 Err(error) => self.0.push(error),
             }
@@ -217,6 +217,13 @@ impl Complaints {
             let Ok(log) = peers.log(peer) else { return self.0.push(format!("no peer {peer}")) };
             settles(|| count(&log) == *expected).await;
             self.same(&format!("connections of {peer}"), *expected, count(&log));
+        }
+        for (peer, patterns) in &expect.stored {
+            match peers.stored(peer) {
+                Ok(lines) if patterns.len() == lines.len() && patterns.iter().zip(&lines).all(|(a, b)| fits(a, b)) => {}
+                Ok(lines) => self.add(&format!("what {peer} keeps"), patterns, lines),
+                Err(error) => self.0.push(error),
+            }
         }
         for (peer, patterns) in &expect.heard_not {
             let Ok(log) = peers.log(peer) else { return self.0.push(format!("no peer {peer}")) };

@@ -17,6 +17,7 @@ pub mod certificates; // certificates, each with one defect
 pub mod checks; //       tests of the lab itself, and of the case files as a whole
 pub mod datagrams; //    a scripted UDP peer
 pub mod dns; //          name servers that answer by script
+pub mod files_v1; //     object storage with the files/v1 interface
 pub mod frames; //       HTTP/2 by hand
 pub mod harness; //      finds, runs and reports the tests
 pub mod icmp; //         hosts that answer echo requests by script
@@ -29,6 +30,7 @@ pub mod scene; //        a case with its peers up
 pub mod script; //       what a peer does, step by step
 pub mod stage; //        one case from its text to its verdict
 pub mod status; //       OCSP responses and revocation lists
+pub mod table; //        one file with many cases
 pub mod tls; //          TLS on top of a peer
 pub mod witness; //      curl and OpenSSL against the lab
 pub mod wire; //         one connection of a peer

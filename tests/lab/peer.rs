@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use super::certificates::{authority, pem};
 use super::datagrams;
 use super::dns::NameServer;
+use super::files_v1::{Description, Service};
 use super::icmp;
 use super::places::Places;
 use super::script::{self, Step};
@@ -49,6 +50,9 @@ pub struct Spec {
     /// What a host answers to echo requests.
     #[serde(default)]
     answers: Vec<icmp::Answer>,
+    /// What an object storage has, and what goes wrong in it.
+    #[serde(default)]
+    service: Description,
 }
 
 /// What listens.
@@ -68,6 +72,9 @@ enum Kind {
     Dns,
     /// A host that answers echo requests; its kernel does not.
     Icmp,
+    /// An object storage with the files/v1 interface.
+    #[serde(rename = "files_v1")]
+    FilesV1,
 }
 
 /// What has to be known to listen, before places are filled.
@@ -102,6 +109,7 @@ impl Spec {
             _udp_only: false,
             status: None,
             answers: Vec::new(),
+            service: Description::default(),
         }
     }
 }
@@ -115,6 +123,7 @@ enum Sockets {
     Dns { udp: UdpSocket, tcp: TcpListener },
     UdpOnly { udp: UdpSocket, closed: TcpSocket },
     Icmp { raw: UdpSocket, own: IpAddr },
+    FilesV1(TcpListener),
 }
 
 /// What one peer heard, connection by connection.
@@ -125,6 +134,7 @@ pub type Log = Arc<Mutex<Vec<Record>>>;
 pub struct Peers {
     sockets: BTreeMap<String, Sockets>,
     logs: BTreeMap<String, Log>,
+    services: BTreeMap<String, Arc<Service>>,
     tasks: JoinSet<()>,
 }
 
@@ -191,6 +201,12 @@ impl Peers {
                 log.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
                 self.tasks.spawn(icmp::serve(raw, own, spec.answers.clone(), record));
             }
+            Sockets::FilesV1(listener) => {
+                let address = listener.local_addr().map_err(|error| error.to_string())?;
+                let service = Arc::new(Service::new(&spec.service, address, acceptor.is_some())?);
+                self.services.insert(name.to_owned(), Arc::clone(&service));
+                self.tasks.spawn(accept_requests(listener, service, acceptor, log));
+            }
             idle @ (Sockets::Closed { .. } | Sockets::Stuck { .. }) => {
                 self.sockets.insert(name.to_owned(), idle);
             }
@@ -203,9 +219,17 @@ impl Peers {
         self.logs.get(name).cloned().ok_or_else(|| format!("no peer {name}"))
     }
 
+    /// What an object storage keeps, a line each.
+    pub fn stored(&self, name: &str) -> Result<Vec<String>, String> {
+        self.services.get(name).map(|service| service.stored()).ok_or_else(|| format!("{name} is no object storage"))
+    }
+
     /// Every trouble the scripts met.
     pub fn troubles(&self) -> Vec<String> {
         let mut troubles = Vec::new();
+        for (name, service) in &self.services {
+            troubles.extend(service.troubles().into_iter().map(|trouble| format!("{name}: {trouble}")));
+        }
         for (name, log) in &self.logs {
             for (index, record) in log.lock().unwrap_or_else(PoisonError::into_inner).iter().enumerate() {
                 let record = record.lock().unwrap_or_else(PoisonError::into_inner);
@@ -249,10 +273,11 @@ fn describe_certificate(name: &str, tls: &Tls, places: &mut Places, folder: &std
 async fn listen(place: &Where, port: u16) -> io::Result<(Sockets, SocketAddr)> {
     let wanted = SocketAddr::new(place.ip, port);
     match place.kind {
-        Kind::Tcp => {
+        Kind::Tcp | Kind::FilesV1 => {
             let listener = TcpListener::bind(wanted).await?;
             let address = listener.local_addr()?;
-            Ok((Sockets::Tcp(listener), address))
+            let sockets = if place.kind == Kind::Tcp { Sockets::Tcp } else { Sockets::FilesV1 };
+            Ok((sockets(listener), address))
         }
         Kind::Udp => {
             let socket = UdpSocket::bind(wanted).await?;
@@ -330,6 +355,25 @@ async fn accept(listener: TcpListener, spec: Spec, acceptor: Option<TlsAcceptor>
                 return;
             }
             script::play(wire, &script, acceptor.as_ref()).await;
+        });
+    }
+}
+
+async fn accept_requests(listener: TcpListener, service: Arc<Service>, acceptor: Option<TlsAcceptor>, log: Log) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        let record = Record::default();
+        log.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+        let (service, acceptor) = (Arc::clone(&service), acceptor.clone());
+        connections.spawn(async move {
+            match acceptor {
+                None => service.converse(stream, record).await,
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        service.converse(stream, record).await;
+                    }
+                }
+            }
         });
     }
 }

@@ -69,6 +69,21 @@ pub enum Step {
     Hold,
     /// Encrypts the connection from here on.
     Starttls,
+    /// Sends an HTTP response, whose Content-Length is counted.
+    Answer {
+        /// The status; 200.
+        status: Option<u16>,
+        /// Further header lines, each with its end.
+        #[serde(default)]
+        headers: String,
+        /// The body.
+        #[serde(default)]
+        body: String,
+    },
+    /// Sends a text in which `{target}` is that of the last HTTP request, and `{sign}` its Authorization.
+    Echo(String),
+    /// Makes a file empty.
+    Empty(std::path::PathBuf),
     /// Connects to another peer and passes everything on, as a proxy after `CONNECT` does.
     Tunnel(SocketAddr),
 }
@@ -151,6 +166,17 @@ async fn perform(wire: &mut Wire, step: &Step, acceptor: Option<&TlsAcceptor>) -
         }
         Step::Hold => std::future::pending().await,
         Step::Starttls => wire.encrypt(acceptor.ok_or_else(|| io::Error::other("starttls without tls"))?).await?,
+        Step::Answer { status, headers, body } => {
+            let status = status.unwrap_or(200);
+            let length = body.len();
+            let head = format!("HTTP/1.1 {status} As Written\r\n{headers}Content-Length: {length}\r\n\r\n");
+            wire.say(format!("{head}{body}").as_bytes()).await?;
+        }
+        Step::Echo(text) => {
+            let (target, sign) = last_request(&wire.heard());
+            wire.say(text.replace("{target}", &target).replace("{sign}", &sign).as_bytes()).await?;
+        }
+        Step::Empty(path) => std::fs::write(path, "")?,
         Step::Tunnel(address) => {
             wire.join(&mut TcpStream::connect(address).await?).await;
             return Ok(false);
@@ -182,6 +208,13 @@ fn after(got: &[u8], mark: &[u8]) -> Option<usize> {
 fn whole_record(got: &[u8]) -> Option<usize> {
     let length = 5 + usize::from(u16::from_be_bytes([*got.get(3)?, *got.get(4)?]));
     (got.len() >= length).then_some(length)
+}
+
+/// The target of the last request and its Authorization, as far as there is one.
+fn last_request(heard: &str) -> (String, String) {
+    let target = heard.lines().rev().find_map(|line| line.strip_suffix(" HTTP/1.1")?.split(' ').nth(1));
+    let sign = heard.lines().rev().find_map(|line| line.strip_prefix("authorization: "));
+    (target.unwrap_or_default().to_owned(), sign.unwrap_or_default().to_owned())
 }
 
 async fn say_repeated(wire: &mut Wire, text: &str, times: Option<u64>) -> io::Result<()> {

@@ -10,19 +10,22 @@ use super::case::{Case, Draft, task_text};
 use super::judge::Complaints;
 use super::namespace;
 use super::scene::Scene;
+use super::table;
 
 /// How long after its own deadline the agent is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// A case file by its place: `<protocol>/<number or word>-<slug>.toml`.
+/// A case by its place: the file `<protocol>/<number or word>-<slug>.toml`, or one row of a table of cases.
 #[derive(Clone, Debug)]
 pub struct CaseFile {
     /// The file.
     pub path: PathBuf,
     /// The folder's name.
     pub protocol: String,
-    /// The file's name without extension.
+    /// The file's name without extension; of a row, the words of its columns behind it.
     pub slug: String,
+    /// Of a table, which row.
+    row: Option<usize>,
 }
 
 impl CaseFile {
@@ -30,16 +33,44 @@ impl CaseFile {
     pub fn new(path: &Path) -> Option<Self> {
         let protocol = path.parent()?.file_name()?.to_str()?.to_owned();
         let slug = path.file_stem()?.to_str()?.to_owned();
-        (path.extension()? == "toml").then(|| Self { path: path.to_owned(), protocol, slug })
+        (path.extension()? == "toml").then(|| Self { path: path.to_owned(), protocol, slug, row: None })
     }
 
-    /// What stands before the first dash of the name: a number, `up` or `wrong`.
+    /// The cases of this file: itself, or one for each row of its table.
+    pub fn cases(self) -> Result<Vec<Self>, String> {
+        let Some(table) = table::Table::read(&self.whole_text()?)? else { return Ok(vec![self]) };
+        let row = |index: usize| Self {
+            slug: format!("{}::{}", self.slug, table.words(index).join("-")),
+            row: Some(index),
+            ..self.clone()
+        };
+        Ok((0..table.rows.len()).map(row).collect())
+    }
+
+    /// What the name begins with: a number (`611`, `-2`), `up` or `wrong`. A row begins with its first column.
     pub fn head(&self) -> &str {
-        self.slug.split('-').next().unwrap_or_default()
+        let name = self.slug.rsplit("::").next().unwrap_or_default();
+        match name.strip_prefix('-').and_then(|rest| rest.find('-')) {
+            Some(end) => &name[..=end],
+            None => name.split('-').next().unwrap_or_default(),
+        }
     }
 
-    /// The text of the file.
+    /// The number that the name begins with, if it is one.
+    pub fn number(&self) -> Option<i64> {
+        self.head().parse().ok()
+    }
+
+    /// The text of the case.
     pub fn text(&self) -> Result<String, String> {
+        let text = self.whole_text()?;
+        match (self.row, table::Table::read(&text)?) {
+            (Some(row), Some(table)) => Ok(table.fill(&text, row)),
+            _ => Ok(text),
+        }
+    }
+
+    fn whole_text(&self) -> Result<String, String> {
         fs::read_to_string(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))
     }
 

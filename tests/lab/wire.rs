@@ -61,6 +61,11 @@ impl Wire {
         }
     }
 
+    /// Everything heard so far.
+    pub fn heard(&self) -> String {
+        String::from_utf8_lossy(&self.record.lock().unwrap_or_else(PoisonError::into_inner).bytes).into_owned()
+    }
+
     /// Sends bytes, all of them.
     pub async fn say(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.stream {

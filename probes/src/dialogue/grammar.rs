@@ -123,7 +123,7 @@ impl Grammar for Numbered {
     }
 
     fn is_refusal(reply: &Reply) -> bool {
-        reply.code >= 400
+        reply.code >= 300
     }
 
     fn refusal(reply: &Reply) -> Cause {

@@ -219,6 +219,7 @@ pub(super) async fn over_https(attempt: &mut Attempt<'_>, stream: Stream, url: &
         body: bytes::Bytes::from(bytes).into(),
         patience: None,
         keep: false,
+        statuses: exchange::is_status,
     };
     let http = |failure: Failure<exchange::Fault>| failure.map(Fault::from);
     let answer = exchange::send(attempt, stream, Versions::Auto, ask).await.map_err(http)?;

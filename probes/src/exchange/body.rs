@@ -4,28 +4,19 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use async_compression::tokio::bufread::{BrotliDecoder, DeflateDecoder, GzipDecoder, ZlibDecoder, ZstdDecoder};
-use async_compression::zstd::DParameter;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Version, header};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, ReadBuf};
 
 use super::clock::Clock;
+use super::coding::{Coding, codings, decoded};
 use super::connection::{Arriving, Driver, Sender, Trouble};
-use super::failure::name_error;
-use super::{Answer, Broken, Fault, ROOM, Session, broken, unknown_transfer_coding};
+use super::failure::{Progress, name_error};
+use super::http2;
+use super::{Answer, Broken, Fault, ROOM, Session, Statuses, broken, unknown_transfer_coding};
 use crate::fault::{self, Failure, Receive};
 use crate::net::Attempt;
 use crate::net::stream::Tap;
-
-/// What a request offers when bodies may be compressed.
-pub(crate) const ACCEPT_ENCODING: &str = "gzip, deflate, br, zstd";
-
-/// More codings than this on one body are a bomb, not a body.
-const MOST_CODINGS: usize = 4;
-
-/// RFC 9659 section 3: decoders need not support windows over 8 MB.
-const LARGEST_ZSTD_WINDOW_LOG: u32 = 23;
 
 /// An end within a body, and what it is where nothing but the end could have told that the body is complete.
 const CLOSED: Fault = Fault::Net(fault::Fault::Receive(Receive::Closed));
@@ -68,7 +59,8 @@ impl Answer {
         decode: bool,
     ) -> Result<Vec<u8>, Failure<Fault>> {
         let (mut reading, _) = self.begin_reading(decode);
-        let read = attempt.within(read(&mut reading.source, &reading.codings, limit)).await;
+        let tap = reading.source.tap.clone();
+        let read = attempt.within_silence(&tap, read(&mut reading.source, &reading.codings, limit)).await;
         let result = reading.judge(attempt, read);
         reading.clock.stop(attempt);
         result
@@ -79,7 +71,8 @@ impl Answer {
         let http2 = self.version == Version::HTTP_2;
         let stays = http2 || self.version == Version::HTTP_11 && !says_close(&self.headers);
         let (mut reading, sender) = self.begin_reading(decode);
-        let poured = attempt.within(pour(&mut reading.source, &reading.codings, sink)).await;
+        let tap = reading.source.tap.clone();
+        let poured = attempt.within_silence(&tap, pour(&mut reading.source, &reading.codings, sink)).await;
         let received = reading.source.received;
         let end = match poured {
             Some(Err(Unpoured::Sink(error))) => Err(Spilt::Sink(error)),
@@ -117,7 +110,9 @@ impl Answer {
             handed_over: 0,
             yielded: false,
         };
-        (Reading { source, codings, delimited_by_end, clock: self.clock }, self.sender)
+        let promised = self.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let (clock, statuses) = (self.clock, self.statuses);
+        (Reading { source, codings, delimited_by_end, clock, statuses, promised }, self.sender)
     }
 
     /// Ends the exchange without the body.
@@ -140,9 +135,16 @@ struct Reading {
     /// Whether nothing but the end of the connection is the end of the body.
     delimited_by_end: bool,
     clock: Clock,
+    statuses: Statuses,
+    /// How long the head says that it is.
+    promised: Option<u64>,
 }
 
 impl Reading {
+    fn driver_reason(&self) -> Option<&Trouble> {
+        self.source.driver.reason()
+    }
+
     /// What came of it, where `None` is that of the deadline.
     fn judge<T>(&mut self, attempt: &mut Attempt<'_>, read: Option<Result<T, Unread>>) -> Result<T, Failure<Fault>> {
         let tap = &self.source.tap;
@@ -151,7 +153,16 @@ impl Reading {
             (None, _) => Err(attempt.receive_failure(tap, true).map(Fault::Net)),
             (Some(Ok(body)), _) => Ok(body),
             (Some(Err(_)), Some(error)) => {
-                let mut failure = name_error(attempt, tap, &error, true);
+                let ended = self.driver_reason().filter(|reason| reason.is_goaway());
+                let last = http2::last_data(&tap.application().last_bytes);
+                let came = self.source.received + last.unwrap_or(0);
+                let mut failure = match self.promised.filter(|_| error.is_wrong_length()) {
+                    Some(promised) if came < promised => {
+                        let detail = format!("the body ended after {came} of {promised} bytes");
+                        Failure { fault: CLOSED, detail, errno: None }
+                    }
+                    _ => name_error(attempt, tap, self.statuses, ended.unwrap_or(&error), Progress::Body),
+                };
                 if self.delimited_by_end && failure.fault == CLOSED {
                     failure.fault = TRUNCATED;
                 }
@@ -200,7 +211,7 @@ async fn read(source: &mut Source, codings: &Codings, limit: usize) -> Result<Ve
     if codings.is_empty() {
         source.take(limit as u64).read_to_end(&mut body).await?;
     } else {
-        decoded(source, codings).await?.take(limit as u64).read_to_end(&mut body).await?;
+        decoded(Box::new(source), codings).await?.take(limit as u64).read_to_end(&mut body).await?;
     }
     Ok(body)
 }
@@ -221,7 +232,7 @@ async fn pour<S: Sink>(source: &mut Source, codings: &Codings, sink: &mut S) -> 
         }
         return Ok(());
     }
-    let mut reader = decoded(source, codings).await?;
+    let mut reader = decoded(Box::new(source), codings).await?;
     loop {
         let mut block = BytesMut::with_capacity(BLOCK);
         if reader.read_buf(&mut block).await? == 0 {
@@ -238,90 +249,6 @@ async fn begin<'c>(source: &mut Source, codings: &'c Codings) -> Result<Option<&
         return Ok(None);
     }
     codings.as_ref().map(|codings| Some(codings.as_slice())).map_err(|failure| Unread::Unreadable(failure.clone()))
-}
-
-type Reader<'a> = Box<dyn AsyncBufRead + Send + Unpin + 'a>;
-
-/// The codings were applied in the order of the list (RFC 9110 section 8.4), so they come off from its end.
-async fn decoded<'a>(source: &'a mut Source, codings: &[Coding]) -> io::Result<Reader<'a>> {
-    let mut reader: Reader<'a> = Box::new(source);
-    for coding in codings.iter().rev() {
-        reader = coding.decoder(reader).await?;
-    }
-    Ok(reader)
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Coding {
-    Gzip,
-    Deflate,
-    Brotli,
-    Zstd,
-}
-
-impl Coding {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Gzip => "gzip",
-            Self::Deflate => "deflate",
-            Self::Brotli => "br",
-            Self::Zstd => "zstd",
-        }
-    }
-
-    async fn decoder(self, mut reader: Reader<'_>) -> io::Result<Reader<'_>> {
-        Ok(match self {
-            Self::Gzip => {
-                let mut decoder = GzipDecoder::new(reader);
-                decoder.multiple_members(true);
-                Box::new(BufReader::new(decoder))
-            }
-            // "deflate" means zlib (RFC 9110 section 8.4.1.2), and some servers send bare deflate all the same.
-            Self::Deflate if is_zlib(reader.fill_buf().await?) => Box::new(BufReader::new(ZlibDecoder::new(reader))),
-            Self::Deflate => Box::new(BufReader::new(DeflateDecoder::new(reader))),
-            Self::Brotli => Box::new(BufReader::new(BrotliDecoder::new(reader))),
-            Self::Zstd => {
-                let window = [DParameter::window_log_max(LARGEST_ZSTD_WINDOW_LOG)];
-                Box::new(BufReader::new(ZstdDecoder::with_params(reader, &window)))
-            }
-        })
-    }
-}
-
-/// Whether bytes begin a zlib stream (RFC 1950 section 2.2): method 8, and a header that is a multiple of 31.
-fn is_zlib(bytes: &[u8]) -> bool {
-    match bytes {
-        [method, flags, ..] => method & 0x0f == 8 && (u16::from(*method) << 8 | u16::from(*flags)) % 31 == 0,
-        [method] => method & 0x0f == 8,
-        [] => false,
-    }
-}
-
-fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Failure<Fault>> {
-    let mut codings = Vec::new();
-    for value in headers.get_all(header::CONTENT_ENCODING) {
-        let text = String::from_utf8_lossy(value.as_bytes());
-        for name in text.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            let coding = match name.to_ascii_lowercase().as_str() {
-                "gzip" | "x-gzip" => Coding::Gzip,
-                "deflate" => Coding::Deflate,
-                "br" => Coding::Brotli,
-                "zstd" => Coding::Zstd,
-                "identity" => continue,
-                _ => {
-                    return Err(broken(
-                        Broken::BodyEncoding,
-                        format!("the body has the unknown Content-Encoding `{name}`"),
-                    ));
-                }
-            };
-            codings.push(coding);
-        }
-    }
-    if codings.len() > MOST_CODINGS {
-        return Err(broken(Broken::BodyEncoding, format!("the body has {} Content-Encodings at once", codings.len())));
-    }
-    Ok(codings)
 }
 
 /// The body as a reader; whoever reads also moves the connection.
@@ -387,23 +314,5 @@ impl AsyncRead for Source {
         buffer.put_slice(&available[..amount]);
         self.consume(amount);
         Poll::Ready(Ok(()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codings_are_read_in_order_and_unknown_ones_refused() {
-        let of = |text: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::CONTENT_ENCODING, text.parse().expect("a header value"));
-            codings(&headers).map_err(|failure| failure.fault)
-        };
-        assert_eq!(of("gzip, BR"), Ok(vec![Coding::Gzip, Coding::Brotli]));
-        assert_eq!(of("identity"), Ok(vec![]));
-        assert_eq!(of("compress"), Err(Fault::Broken(Broken::BodyEncoding)));
-        assert_eq!(of("gzip,gzip,gzip,gzip,gzip"), Err(Fault::Broken(Broken::BodyEncoding)));
     }
 }

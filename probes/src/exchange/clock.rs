@@ -44,7 +44,7 @@ impl Clock {
     }
 
     /// Stamps the first interim response of HTTP/2: with it the response has begun.
-    pub(super) fn note_interim(&mut self, tap: &Tap, interim: &super::session::Interim) {
+    pub(super) fn note_interim(&mut self, tap: &Tap, interim: &super::interim::Interim) {
         if self.http2 && self.answered.is_none() && interim.count.load(Ordering::Relaxed) > 0 {
             self.answered = tap.application().last_read;
         }

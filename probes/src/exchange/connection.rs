@@ -29,6 +29,17 @@ impl Trouble {
         matches!(self, Self::Http1(error) if error.is_parse() || error.is_parse_status())
     }
 
+    /// Whether the server ended the connection with an error of HTTP/2's.
+    pub(super) fn is_goaway(&self) -> bool {
+        matches!(self, Self::Http2(error) if error.is_remote() && error.is_go_away())
+    }
+
+    /// Whether the stream was given up on this side for what it carried: of a body under way, its length.
+    pub(super) fn is_wrong_length(&self) -> bool {
+        let Self::Http2(error) = self else { return false };
+        error.is_library() && error.is_reset() && error.reason() == Some(h2::Reason::PROTOCOL_ERROR)
+    }
+
     /// The innermost words.
     pub(super) fn words(&self) -> String {
         let mut error: &dyn std::error::Error = match self {

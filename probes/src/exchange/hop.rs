@@ -16,6 +16,7 @@ const EXCERPT: usize = 512;
 
 /// Begins a hop in the evidence.
 pub(crate) fn open_hop(attempt: &mut Attempt<'_>, url: &Url) {
+    attempt.begin_hop();
     attempt.evidence.hops.push(evidence::Hop {
         url: url.to_string(),
         remote: None,
@@ -132,7 +133,7 @@ pub(crate) fn describe(
             break;
         }
         // Struck out before it is cut, so that no secret is left in part.
-        let bytes = attempt.conditions.secrets.strike_bytes(value.as_bytes());
+        let bytes = attempt.tainted.strike_bytes(&attempt.conditions.secrets.strike_bytes(value.as_bytes()));
         let text = String::from_utf8_lossy(&bytes[..bytes.len().min(LONGEST_VALUE)]);
         // A Location is one URL, whatever stands in it.
         let masked = if *name == header::LOCATION { mask_url(&text) } else { mask_urls(&text) };

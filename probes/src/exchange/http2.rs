@@ -169,3 +169,18 @@ impl Stream2 {
         (!early || error.reason() != Some(Reason::NO_ERROR)).then_some(Err(error))
     }
 }
+
+/// How long the data frame is that ends a stream, in bytes that begin with a frame (RFC 9113 section 4.1): the library gives
+/// none of it away when it is of the wrong length.
+pub(super) fn last_data(mut bytes: &[u8]) -> Option<u64> {
+    const DATA: u8 = 0;
+    const END_STREAM: u8 = 1;
+    while let [high, middle, low, kind, flags, _, _, _, _, rest @ ..] = bytes {
+        let length = u32::from_be_bytes([0, *high, *middle, *low]);
+        if *kind == DATA && flags & END_STREAM != 0 {
+            return Some(length.into());
+        }
+        bytes = rest.get(length as usize..)?;
+    }
+    None
+}

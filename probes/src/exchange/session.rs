@@ -3,9 +3,8 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::Poll;
-use std::time::{Duration, Instant};
 
 use http::response::Parts;
 use http::{Method, Request, Response, StatusCode, Version, header};
@@ -13,10 +12,11 @@ use url::Position;
 
 use super::clock::Clock;
 use super::connection::{Arriving, Driver, Sender, Trouble, open};
-use super::failure::{SWITCHED, late, name_error, torn_while_sending};
+use super::failure::{Progress, SWITCHED, late, name_error, torn_while_sending};
+use super::interim::{Impatience, Interim};
 use super::outgoing::{Fate, Outgoing};
 use super::tell::{tell_request, tell_response};
-use super::{Answer, Ask, Broken, Fault, MOST_FIELDS, MOST_INTERIM, ROOM, Versions, broken};
+use super::{Answer, Ask, Broken, Fault, MOST_FIELDS, Patience, ROOM, Statuses, Versions, broken};
 use crate::fault::Failure;
 use crate::net::Attempt;
 use crate::net::stream::{Stream, Tap};
@@ -48,6 +48,25 @@ impl Session {
         Self { line: Line::Used(sender, driver), tap, http2 }
     }
 
+    /// What the connection carries.
+    pub(crate) fn tap(&self) -> Tap {
+        self.tap.clone()
+    }
+
+    /// The same connection, unless the peer has ended it or spoken unasked since the last exchange.
+    pub(crate) async fn still_open(mut self, attempt: &Attempt<'_>) -> Option<Self> {
+        // What has come meanwhile is seen once the runtime has looked.
+        tokio::task::yield_now().await;
+        if let Line::Used(sender, driver) = &mut self.line {
+            let readiness = poll_fn(|context| {
+                driver.poll(context);
+                sender.poll_ready(context)
+            });
+            attempt.within(readiness).await?.ok()?;
+        }
+        Some(self)
+    }
+
     /// Sends a request and waits for the complete head of its response.
     pub(crate) async fn ask(self, attempt: &mut Attempt<'_>, ask: Ask) -> Result<Answer, Failure<Fault>> {
         let Self { line, tap, http2 } = self;
@@ -56,48 +75,23 @@ impl Session {
         let mut clock = Clock::start(attempt, http2);
         let fate = Arc::new(Fate::default());
         let interim = Arc::new(Interim::default());
-        let patience = ask.patience;
+        let (patience, statuses) = (ask.patience, ask.statuses);
         let request = build(ask, http2, fate.clone())?;
         tell_request(attempt, &request);
         let (mut sender, mut driver) = match attempt.within(ready(line, http2)).await {
             Some(Ok(opened)) => opened,
             unopened => {
                 let failure = match unopened.and_then(Result::err) {
-                    Some(error) => name_error(attempt, &tap, &error, false),
+                    Some(error) => name_error(attempt, &tap, statuses, &error, Progress::Nothing),
                     None => tap.send_failure().map(Fault::Net),
                 };
                 clock.stop(attempt);
                 return Err(failure);
             }
         };
-        let seen = interim.clone();
-        let head = {
-            let head_is_out = || {
-                let sent = tap.wire().sent;
-                tap.application().head_end.get_or_insert(sent);
-            };
-            let mut response = pin!(sender.send(request, move |status| seen.note(status), head_is_out));
-            let mut impatience = pin!(Impatience::new(patience, streams));
-            attempt
-                .within(poll_fn(|context| {
-                    let mut done = response.as_mut().poll(context);
-                    if done.is_pending() {
-                        driver.poll(context);
-                        clock.note_sent(&tap, &fate);
-                        done = response.as_mut().poll(context);
-                    }
-                    clock.note_interim(&tap, &interim);
-                    match interim.objection() {
-                        Some(objection) => Poll::Ready(Some(Err(objection))),
-                        None if done.is_pending() && impatience.as_mut().is_over(context, &clock, &tap) => {
-                            Poll::Ready(None)
-                        }
-                        None => done.map(Ok).map(Some),
-                    }
-                }))
-                .await
-                .flatten()
-        };
+        let mut course = Course { clock, tap, fate, interim, streams };
+        let head = course.await_head(attempt, &mut sender, &mut driver, request, patience).await;
+        let Course { mut clock, tap, fate, .. } = course;
         // What breaks the rules of HTTP/2 has come.
         let came = |trouble: &Trouble| matches!(trouble, Trouble::Http2(error) if !error.is_remote() && !error.is_io());
         let begun = match &head {
@@ -107,18 +101,69 @@ impl Session {
         };
         clock.note_begun(&tap, begun);
         let failure = match head {
-            Some(Ok(Ok(response))) => return accept(attempt, response, sender, driver, clock, tap),
+            Some(Ok(Ok(response))) => {
+                return accept(attempt, Came { response, sender, driver, clock, tap, statuses });
+            }
             Some(Ok(Err(_))) if fate.spoilt.load(Ordering::Relaxed) => {
                 broken(Broken::Source, "what was to be sent could not be read to its end")
             }
-            Some(Ok(Err(error))) => torn_while_sending(&clock, &tap).unwrap_or_else(|| {
-                name_error(attempt, &tap, driver.reason().unwrap_or(&error), clock.answered.is_some())
+            Some(Ok(Err(error))) => torn_while_sending(attempt, &clock, &tap).unwrap_or_else(|| {
+                let progress = if clock.answered.is_some() { Progress::Head } else { Progress::Nothing };
+                name_error(attempt, &tap, statuses, driver.reason().unwrap_or(&error), progress)
             }),
             Some(Err(objection)) => broken(Broken::Malformed, objection),
-            None => late(attempt, &mut clock, &tap, streams),
+            None => late(attempt, &mut clock, &tap, streams, statuses),
         };
         clock.stop(attempt);
         Err(failure)
+    }
+}
+
+/// A request on its way, and what is known of it.
+struct Course {
+    clock: Clock,
+    tap: Tap,
+    fate: Arc<Fate>,
+    interim: Arc<Interim>,
+    streams: bool,
+}
+
+/// A complete head, or the trouble on the way to it; an objection to what came before it.
+type Head = Result<Result<Response<Arriving>, Trouble>, String>;
+
+impl Course {
+    /// Sends the request and waits for the final head; `None`: it did not come in time.
+    async fn await_head(
+        &mut self,
+        attempt: &Attempt<'_>,
+        sender: &mut Sender,
+        driver: &mut Driver,
+        request: Request<Outgoing>,
+        patience: Option<Patience>,
+    ) -> Option<Head> {
+        let Self { clock, tap, fate, interim, streams } = self;
+        let seen = interim.clone();
+        let head_is_out = || {
+            let sent = tap.wire().sent;
+            tap.application().head_end.get_or_insert(sent);
+        };
+        let mut response = pin!(sender.send(request, move |status| seen.note(status), head_is_out));
+        let mut impatience = pin!(Impatience::new(patience, *streams));
+        let head = poll_fn(|context| {
+            let mut done = response.as_mut().poll(context);
+            if done.is_pending() {
+                driver.poll(context);
+                clock.note_sent(tap, fate);
+                done = response.as_mut().poll(context);
+            }
+            clock.note_interim(tap, interim);
+            match interim.objection() {
+                Some(objection) => Poll::Ready(Some(Err(objection))),
+                None if done.is_pending() && impatience.as_mut().is_over(context, clock, tap) => Poll::Ready(None),
+                None => done.map(Ok).map(Some),
+            }
+        });
+        attempt.within_silence(tap, head).await.flatten()
     }
 }
 
@@ -136,51 +181,6 @@ async fn ready(line: Line, http2: bool) -> Result<(Sender, Driver), Trouble> {
     }
 }
 
-/// The wait for the first byte of a response, which begins when the request has arrived: an upload may take long to get out
-/// of the kernel's buffer.
-struct Impatience {
-    patience: Option<Duration>,
-    uploads: bool,
-    arrived: Option<Instant>,
-    sleep: Option<std::pin::Pin<Box<tokio::time::Sleep>>>,
-}
-
-/// How often the acknowledgements of an upload are looked at.
-const LOOK: Duration = Duration::from_millis(20);
-
-impl Impatience {
-    const fn new(patience: Option<Duration>, uploads: bool) -> Self {
-        Self { patience, uploads, arrived: None, sleep: None }
-    }
-
-    fn is_over(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-        clock: &Clock,
-        tap: &Tap,
-    ) -> bool {
-        let (Some(patience), Some(sent)) = (self.patience, clock.sent) else { return false };
-        if tap.application().first_read.is_some_and(|first| first >= sent.at) {
-            return false;
-        }
-        loop {
-            if self.arrived.is_none() && (!self.uploads || tap.unacknowledged(sent.wire).is_none()) {
-                self.arrived = Some(if self.uploads { Instant::now() } else { sent.at });
-                self.sleep = None;
-            }
-            let ends = self.arrived.map_or_else(|| Instant::now() + LOOK, |arrived| arrived + patience);
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(ends.into())));
-            if sleep.as_mut().poll(context).is_pending() {
-                return false;
-            }
-            if self.arrived.is_some() {
-                return true;
-            }
-            self.sleep = None;
-        }
-    }
-}
-
 /// Which of the two the connection is to speak.
 fn speaks_http2(stream: &Stream, versions: Versions) -> Result<bool, Failure<Fault>> {
     match versions {
@@ -193,44 +193,24 @@ fn speaks_http2(stream: &Stream, versions: Versions) -> Result<bool, Failure<Fau
     }
 }
 
-/// The heads that came before the final one.
-#[derive(Debug, Default)]
-pub(super) struct Interim {
-    pub(super) count: AtomicUsize,
-    switched: AtomicBool,
-}
-
-impl Interim {
-    fn note(&self, status: StatusCode) {
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.switched.fetch_or(status == StatusCode::SWITCHING_PROTOCOLS, Ordering::Relaxed);
-    }
-
-    /// What no server may do with them.
-    fn objection(&self) -> Option<String> {
-        if self.switched.load(Ordering::Relaxed) {
-            return Some(SWITCHED.to_owned());
-        }
-        let many = self.count.load(Ordering::Relaxed) > MOST_INTERIM;
-        many.then(|| format!("more than {MOST_INTERIM} interim responses"))
-    }
-}
-
-/// Refuses statuses that no server may send here: 101 unasked, and numbers that are none of HTTP's.
-fn accept(
-    attempt: &mut Attempt<'_>,
+/// A response whose head is complete, with the connection it came over.
+struct Came {
     response: Response<Arriving>,
     sender: Sender,
     driver: Driver,
-    mut clock: Clock,
+    clock: Clock,
     tap: Tap,
-) -> Result<Answer, Failure<Fault>> {
+    statuses: Statuses,
+}
+
+/// Refuses statuses that no server may send here: 101 unasked, and numbers that are none of HTTP's.
+fn accept(attempt: &mut Attempt<'_>, came: Came) -> Result<Answer, Failure<Fault>> {
+    let Came { response, sender, driver, mut clock, tap, statuses } = came;
     let (parts, incoming) = response.into_parts();
     let unusable = match parts.status {
         StatusCode::SWITCHING_PROTOCOLS => Some(SWITCHED.to_owned()),
         _ if parts.headers.len() > MOST_FIELDS => Some(format!("the head has more than {MOST_FIELDS} fields")),
-        // RFC 9110 section 15: there are five classes.
-        status if status.as_u16() / 100 > 5 => Some(format!("{} is no HTTP status", status.as_u16())),
+        status if !statuses(status.as_u16()) => Some(format!("{} is no HTTP status", status.as_u16())),
         _ => None,
     };
     if let Some(detail) = unusable {
@@ -238,7 +218,7 @@ fn accept(
         return Err(broken(Broken::Malformed, detail));
     }
     let Parts { status, version, headers, .. } = parts;
-    let answer = Answer { status, version, headers, incoming, sender, driver, clock, tap };
+    let answer = Answer { status, version, headers, incoming, sender, driver, clock, tap, statuses };
     tell_response(attempt, &answer);
     Ok(answer)
 }

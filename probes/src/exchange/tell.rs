@@ -11,12 +11,11 @@ pub(super) fn tell_request<B>(attempt: &Attempt<'_>, request: &Request<B>) {
     if !tracing::enabled!(target: "conversation", tracing::Level::DEBUG) {
         return;
     }
-    let secrets = &attempt.conditions.secrets;
-    let (method, target) = (secrets.strike(request.method().as_str()), secrets.strike(&request.uri().to_string()));
+    let (method, target) = (attempt.strike(request.method().as_str()), attempt.strike(&request.uri().to_string()));
     tracing::debug!(target: "conversation", "> {method} {target} HTTP/{}", version_name(request.version()));
     for (name, value) in request.headers() {
         let value = if value.is_sensitive() { MASK.into() } else { String::from_utf8_lossy(value.as_bytes()) };
-        tracing::debug!(target: "conversation", "> {}: {}", secrets.strike(name.as_str()), secrets.strike(&value));
+        tracing::debug!(target: "conversation", "> {}: {}", attempt.strike(name.as_str()), attempt.strike(&value));
     }
 }
 
@@ -28,9 +27,9 @@ pub(super) fn tell_response(attempt: &Attempt<'_>, answer: &Answer) {
     tracing::debug!(target: "conversation", "< HTTP/{} {}", version_name(answer.version), answer.status.as_u16());
     for (name, value) in &answer.headers {
         let value = String::from_utf8_lossy(value.as_bytes());
-        let value = attempt.conditions.secrets.strike(&value);
+        let value = attempt.strike(&value);
         let value = if *name == header::LOCATION { mask_url(&value) } else { mask_urls(&value) };
-        let name = attempt.conditions.secrets.strike(name.as_str());
+        let name = attempt.strike(name.as_str());
         tracing::debug!(target: "conversation", "< {name}: {value}");
     }
 }

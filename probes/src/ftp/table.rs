@@ -25,6 +25,7 @@ pub(super) fn classify(fault: Fault) -> FtpCode {
             | Data::TlsBroken
             | Data::Short
             | Data::StoreNotResumed
+            | Data::StoreBroken
             | Data::Unsent
             | Data::Source => FtpCode::TransferFailed,
         },

@@ -8,8 +8,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::sync::mpsc;
+use tokio::io::AsyncReadExt as _;
 
 use super::port::{of_epsv, of_pasv};
 use super::{Control, Data, Fault, Step};
@@ -21,16 +20,10 @@ use crate::net::stream::{Broken, Stream, show};
 use crate::phases::Phase;
 
 /// How long the data may still take once the server has given the transfer up.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 /// How long a reply that explains a broken data connection may take.
 const LAST_WORDS: Duration = Duration::from_millis(100);
-
-/// How often acknowledgements are looked at.
-const SHORT: Duration = Duration::from_millis(2);
-
-/// What is to be stored, piece by piece.
-pub(crate) type Pieces = mpsc::Receiver<io::Result<Bytes>>;
 
 /// This much is read at once; connections hand over no more.
 const BLOCK: usize = 16 * 1024;
@@ -126,72 +119,6 @@ impl Control {
         }
     }
 
-    /// Has a command take data, and sends it all there is.
-    pub(crate) async fn send(
-        &mut self,
-        attempt: &mut Attempt<'_>,
-        command: &Command,
-        pieces: &mut Pieces,
-    ) -> Result<u64, Failure<Fault>> {
-        let data = match self.begin_transfer(attempt, command, Step::Stor).await? {
-            (first, data) if first.is_preliminary() => data,
-            (first, _) => return Err(self.no_transfer(attempt, Step::Stor, &first)),
-        };
-        let mut data = self.encrypt_data(attempt, data).await?;
-        let mut count = 0;
-        let error = match self.write_all(attempt, &mut data, pieces, &mut count).await? {
-            Ok(()) => match self.hear_of_data(attempt, &mut data).await {
-                Heard::Reply(reply) => {
-                    self.judge_completion(attempt, Step::Stored, &reply?)?;
-                    return settle(attempt, &data, count).await;
-                }
-                Heard::Broken(error) => error,
-                Heard::Denied(error) => return Err(torn_off(&error, count)),
-            },
-            Err(error) => error,
-        };
-        // What the server has to say of it is worth more than that it hung up.
-        let run = attempt.shorten(GRACE);
-        let last = self.hear_past(attempt, Step::Stored, Reply::is_preliminary).await;
-        attempt.lengthen(run);
-        match last {
-            Ok(reply) if !matches!(reply.code, 226 | 250) => Err(self.no_transfer(attempt, Step::Stored, &reply)),
-            Ok(_) | Err(_) => Err(torn_off(&error, count)),
-        }
-    }
-
-    /// Hears the reply after a stored file, with an eye on the data connection: a server that tears it down has not taken
-    /// what was sent.
-    async fn hear_of_data(&mut self, attempt: &mut Attempt<'_>, data: &mut Stream) -> Heard {
-        let tap = data.tap();
-        let torn = async {
-            let mut block = [0; 512];
-            loop {
-                match data.read(&mut block).await {
-                    Ok(0) => std::future::pending().await,
-                    Ok(_) => {}
-                    // An end without close_notify is an end.
-                    Err(error) if is_truncation(&error) => std::future::pending().await,
-                    Err(error) => return error,
-                }
-            }
-        };
-        let heard = tokio::select! {
-            biased;
-            error = torn => Err(error),
-            reply = self.hear_past(attempt, Step::Stored, Reply::is_preliminary) => Ok(reply),
-        };
-        match heard {
-            Err(error) => Heard::Broken(error),
-            // The reset may have come with the reply.
-            Ok(Ok(reply)) if matches!(reply.code, 226 | 250) => match tap.take_error() {
-                Some(error) if Broken::of(&error).is_reset() => Heard::Denied(error),
-                _ => Heard::Reply(Ok(reply)),
-            },
-            Ok(reply) => Heard::Reply(reply),
-        }
-    }
-
     /// Hears what a server still has to say that has broken the data connection off: for the evidence alone.
     async fn hear_last_words(&mut self, attempt: &mut Attempt<'_>) {
         let run = attempt.shorten(LAST_WORDS);
@@ -200,7 +127,7 @@ impl Control {
     }
 
     /// Opens a data connection and has a command begin to use it.
-    async fn begin_transfer(
+    pub(super) async fn begin_transfer(
         &mut self,
         attempt: &mut Attempt<'_>,
         command: &Command,
@@ -218,7 +145,12 @@ impl Control {
     }
 
     /// Only 226 and 250 say that a transfer is complete (RFC 959 section 5.4).
-    fn judge_completion(&self, attempt: &Attempt<'_>, step: Step, reply: &Reply) -> Result<(), Failure<Fault>> {
+    pub(super) fn judge_completion(
+        &self,
+        attempt: &Attempt<'_>,
+        step: Step,
+        reply: &Reply,
+    ) -> Result<(), Failure<Fault>> {
         if matches!(reply.code, 226 | 250) { Ok(()) } else { Err(self.no_transfer(attempt, step, reply)) }
     }
 
@@ -234,7 +166,11 @@ impl Control {
         of_pasv(passive.last()).ok_or_else(|| unreadable(attempt, Step::Pasv, &passive))
     }
 
-    async fn encrypt_data(&mut self, attempt: &mut Attempt<'_>, data: Stream) -> Result<Stream, Failure<Fault>> {
+    pub(super) async fn encrypt_data(
+        &mut self,
+        attempt: &mut Attempt<'_>,
+        data: Stream,
+    ) -> Result<Stream, Failure<Fault>> {
         let Some(session) = &self.session else { return Ok(data) };
         let Some(wire) = data.into_wire() else { unreachable!("a data connection begins in clear") };
         let begun = attempt.enter(Phase::Transfer);
@@ -274,38 +210,8 @@ impl Control {
         end.ok_or_else(|| late().map(Fault::Data))
     }
 
-    /// Sends everything, with an ear on the control connection, and ends the data connection, which is the end of the
-    /// file.
-    async fn write_all(
-        &mut self,
-        attempt: &mut Attempt<'_>,
-        data: &mut Stream,
-        pieces: &mut Pieces,
-        count: &mut u64,
-    ) -> Result<io::Result<()>, Failure<Fault>> {
-        let begun = attempt.enter(Phase::Transfer);
-        let until_a_no = async {
-            tokio::select! {
-                biased;
-                () = self.dialogue.overhear_no() => None,
-                end = write_to_end(data, pieces, count) => Some(end),
-            }
-        };
-        let end = attempt.within(until_a_no).await;
-        attempt.leave(Phase::Transfer, begun);
-        let failure = |fault: Data, detail: String| Err(Failure::new(Fault::Data(fault), detail));
-        match end {
-            Some(Some(Written::All) | None) => Ok(Ok(())),
-            Some(Some(Written::Broken(error))) => Ok(Err(error)),
-            Some(Some(Written::NoSource(why))) => {
-                failure(Data::Source, format!("what was to be stored cannot be read to its end: {why}"))
-            }
-            None => failure(Data::Unsent, format!("the data were not taken in time; {count} bytes went out")),
-        }
-    }
-
     /// The failure of a transfer that the server refuses or gives up.
-    fn no_transfer(&self, attempt: &Attempt<'_>, step: Step, reply: &Reply) -> Failure<Fault> {
+    pub(super) fn no_transfer(&self, attempt: &Attempt<'_>, step: Step, reply: &Reply) -> Failure<Fault> {
         let fault = match reply.code {
             425 => Fault::Data(Data::NotOpened),
             // Before the data connection had its turn it is a refusal like any other.
@@ -331,75 +237,6 @@ async fn read_to_end<S: Sink>(data: &mut Stream, sink: &mut S, count: &mut u64) 
     }
 }
 
-/// What came behind the last byte of a stored file.
-enum Heard {
-    /// A reply, or what became of it.
-    Reply(Result<Reply, Failure<Fault>>),
-    /// The end of the data connection before its time.
-    Broken(io::Error),
-    /// The same, with a reply that says that all is well.
-    Denied(io::Error),
-}
-
-/// Whether the peer's TCP has what the server says it has: a moment later at the latest, since the end of the data is
-/// acknowledged at once.
-async fn settle(attempt: &Attempt<'_>, data: &Stream, count: u64) -> Result<u64, Failure<Fault>> {
-    let tap = data.tap();
-    let arrived = async {
-        while tap.unacknowledged(tap.wire().sent).is_some() {
-            tokio::time::sleep(SHORT).await;
-        }
-    };
-    if attempt.within_pause(GRACE, arrived).await.is_some() {
-        return Ok(count);
-    }
-    let bytes = tap.bytes();
-    let (acked, sent) = (bytes.acked, bytes.sent);
-    let detail = format!("the server says that it has the file, and acknowledged {acked} of {sent} bytes");
-    Err(Failure::new(Fault::Data(Data::Unsent), detail))
-}
-
-/// The failure of a data connection that the peer tore down under a file to be stored.
-fn torn_off(error: &io::Error, count: u64) -> Failure<Fault> {
-    let broken = Broken::of(error);
-    let what = match (&broken.tls, broken.is_reset()) {
-        (Some(tls), _) => format!("the data connection failed: {tls}"),
-        (None, true) => "the peer reset the data connection".to_owned(),
-        (None, false) => format!("the data connection failed: {error}"),
-    };
-    let errno = broken.errno.or(broken.is_reset().then_some(libc::ECONNRESET));
-    Failure::new(Fault::Data(Data::Reset), format!("{what}; {count} bytes had been handed over")).with_errno(errno)
-}
-
-/// How sending ended.
-enum Written {
-    All,
-    Broken(io::Error),
-    /// What was to be sent could not be had.
-    NoSource(io::Error),
-}
-
-async fn write_to_end(data: &mut Stream, pieces: &mut Pieces, count: &mut u64) -> Written {
-    while let Some(piece) = pieces.recv().await {
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(error) => return Written::NoSource(error),
-        };
-        if let Err(error) = data.write_all(&piece).await {
-            return Written::Broken(error);
-        }
-        // Writing to a connection that the peer tore down goes on into nothing.
-        if data.tap().is_torn() {
-            return Written::Broken(io::ErrorKind::ConnectionReset.into());
-        }
-        *count += piece.len() as u64;
-    }
-    match data.end().await {
-        Ok(()) => Written::All,
-        Err(error) => Written::Broken(error),
-    }
-}
-
 /// Connects to the port, at the address of the control connection.
 async fn connect(attempt: &mut Attempt<'_>, port: u16) -> Result<Stream, Failure<Fault>> {
     let begun = attempt.enter(Phase::Transfer);
@@ -416,7 +253,7 @@ fn unreadable(attempt: &Attempt<'_>, step: Step, reply: &Reply) -> Failure<Fault
 }
 
 /// Whether TLS ended without `close_notify`.
-fn is_truncation(error: &io::Error) -> bool {
+pub(super) fn is_truncation(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::UnexpectedEof
 }
 

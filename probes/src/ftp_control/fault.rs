@@ -71,6 +71,8 @@ faults! {
         Short = "ftp.data.short", Target;
         /// The server wants the data connection of a file to be stored to resume the TLS session (522, RFC 4217).
         StoreNotResumed = "ftp.data.store_not_resumed", Target;
+        /// The data connection broke under a file to be stored, in another way than by a reset.
+        StoreBroken = "ftp.data.store_broken", Target;
         /// The data of a file to be stored were not taken in time.
         Unsent = "ftp.data.unsent", Target;
         /// What was to be stored could not be read to its end.
@@ -126,9 +128,15 @@ impl Named for Fault {
     }
 }
 
-/// Whether a fault can happen to a data connection before the first byte.
+/// Whether a fault can happen to a data connection outside its data.
 const fn of_data(fault: fault::Fault) -> bool {
-    matches!(fault, fault::Fault::Connect(_) | fault::Fault::Certificate(_) | fault::Fault::Handshake(_))
+    matches!(
+        fault,
+        fault::Fault::Connect(_)
+            | fault::Fault::Certificate(_)
+            | fault::Fault::Handshake(_)
+            | fault::Fault::Shutdown(_)
+    )
 }
 
 /// The name that says that it was the data connection: `ftp.passive.refused`, `ftp.data.tls.certificate.expired`.

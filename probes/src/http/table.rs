@@ -2,10 +2,10 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use super::{Fault, Unwanted};
 use crate::codes::{Code, HttpCode};
 use crate::exchange::Broken;
 use crate::fault::{self, Certificate, Connect, Handshake, Policy, Receive, Resolve, Send, Shutdown};
+use crate::request::{Fault, Unwanted};
 
 pub(super) fn classify(fault: Fault) -> Code {
     match fault {
@@ -121,6 +121,7 @@ fn handshake(cause: Handshake) -> HttpCode {
 fn exchange(broken: Broken) -> HttpCode {
     match broken {
         Broken::Malformed
+        | Broken::Http2
         | Broken::TransferEncoding
         | Broken::BodyEncoding
         | Broken::NoHttp2

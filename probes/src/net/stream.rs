@@ -35,7 +35,7 @@ pub(crate) struct Wire {
     /// A reset that was met behind fresh data, kept until the reader has acted on those.
     reset: bool,
     /// What a server says before its handshake is encrypted, where somebody wants to know.
-    flight: Option<Box<Flight>>,
+    flight: Option<Arc<Mutex<Flight>>>,
 }
 
 impl Wire {
@@ -54,14 +54,14 @@ impl Wire {
     }
 
     /// The same connection, of which the beginning of a handshake is watched.
-    pub(crate) fn watched(mut self) -> Self {
-        self.flight = Some(Box::default());
+    pub(crate) fn watched(mut self, flight: Arc<Mutex<Flight>>) -> Self {
+        self.flight = Some(flight);
         self
     }
 
-    /// What was watched so far, and no more of it.
-    pub(crate) fn take_flight(&mut self) -> Option<Box<Flight>> {
-        self.flight.take()
+    /// Ends the watch.
+    pub(crate) fn unwatch(&mut self) {
+        self.flight = None;
     }
 
     fn is_torn(&self) -> bool {
@@ -113,8 +113,8 @@ impl AsyncRead for Wire {
             return Poll::Pending;
         }
         self.fresh = buffer.filled().len() > before;
-        if let Some(flight) = &mut self.flight {
-            flight.read(&buffer.filled()[before..]);
+        if let Some(flight) = &self.flight {
+            flight.lock().unwrap_or_else(PoisonError::into_inner).read(&buffer.filled()[before..]);
         }
         self.record().note_read(&result, &buffer.filled()[before..]);
         Poll::Ready(result)

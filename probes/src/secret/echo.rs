@@ -79,11 +79,16 @@ impl View {
 
     /// Where a needle stands in the original, whole or cut off by the end.
     pub(super) fn find(&self, needle: &Needle, ranges: &mut Vec<Range<usize>>) {
-        let Needle { shortest, .. } = *needle;
-        let needle = needle.text.as_bytes();
+        let Needle { shortest, is_word, .. } = *needle;
+        let needle = needle.text.as_slice();
+        let in_word = |at: Option<usize>| {
+            is_word && at.and_then(|at| self.decoded.get(at)).is_some_and(u8::is_ascii_alphanumeric)
+        };
         let origin = |at: usize| self.origins.get(at).copied().unwrap_or(self.end);
         for at in memchr::memmem::find_iter(&self.decoded, needle) {
-            ranges.push(origin(at)..origin(at + needle.len()));
+            if !in_word(at.checked_sub(1)) && !in_word(Some(at + needle.len())) {
+                ranges.push(origin(at)..origin(at + needle.len()));
+            }
         }
         let longest = needle.len().min(self.decoded.len() + 1).saturating_sub(1);
         let cut = (shortest..=longest).rev().find(|length| self.decoded.ends_with(&needle[..*length]));

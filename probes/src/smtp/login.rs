@@ -99,7 +99,7 @@ impl Talk<'_, '_> {
         let digest = cram_md5(credentials.password.expose(), &challenge);
         let proof = BASE64_STANDARD.encode(format!("{} {digest}", credentials.username));
         // Whoever sees it can try passwords against it.
-        self.attempt.tainted.add(&digest);
+        self.attempt.tainted.add_computed(&digest);
         self.attempt.tainted.add(&proof);
         self.answer(&proof).await
     }

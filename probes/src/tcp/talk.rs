@@ -47,6 +47,7 @@ impl Talk {
                 "before TLS began the peer sent {} in clear text",
                 show(&attempt.conditions.secrets, excerpt(&self.heard))
             );
+            attempt.enter(Phase::Tls);
             return Err(net(Failure::new(Handshake::Injected, detail)));
         }
         let Some(wire) = self.stream.into_wire() else {

@@ -96,6 +96,8 @@ impl Transfer {
         last: &mut Last,
     ) -> Result<u64, Failure<Fault>> {
         sink.restart();
+        let last_tap = attempt.tap.take();
+        attempt.count_in(last_tap);
         let session = self.reach(attempt, &hop.url, hop.leg).await?;
         let ask = self.ask(&hop.url, hop.method.clone(), bytes::Bytes::new().into(), None, false);
         let answer = self.exchange(attempt, hop, false, session, ask).await?;

@@ -11,7 +11,7 @@ use super::{Login, Transfer, Work, fails};
 use crate::address::Endpoint;
 use crate::evidence;
 use crate::exchange::{
-    self, Answer, Ask, Payload, Session, close_hop, location, note_answer, open_hop, same_origin, taint,
+    self, Answer, Ask, Patience, Payload, Session, close_hop, location, note_answer, open_hop, same_origin, taint,
 };
 use crate::fault::{self, Failure, Handshake, Receive, Send};
 use crate::net::Attempt;
@@ -177,7 +177,15 @@ impl Transfer {
             headers.extend(authorization(login).map(|value| (header::AUTHORIZATION, value)));
         }
         headers.extend(range.map(|range| (header::RANGE, range)));
-        Ask { method, url: url.clone(), headers, body, patience: Some(self.response_timeout), keep }
+        Ask {
+            method,
+            url: url.clone(),
+            headers,
+            body,
+            patience: Some(Patience::FirstByte(self.response_timeout)),
+            keep,
+            statuses: exchange::is_status,
+        }
     }
 
     pub(super) const fn decodes(&self) -> bool {

@@ -1,5 +1,5 @@
 //! Whether a name stands in a listing, in the forms that servers give one: as `ls -l` (GNU, BSD, ISO dates, day first), as
-//! DOS, as EPLF, as MLSD, or one name a line. The form of each line is found first, so that a part of a name, or of another
+//! DOS, VMS, EPLF, as MLSD, or one name a line. The form of each line is found first, so that a part of a name, or of another
 //! column, is never taken for a name.
 
 use std::sync::OnceLock;
@@ -54,7 +54,7 @@ impl exchange::Sink for Listing<'_> {
 }
 
 /// The forms that have more than a name, each with the name as its last group.
-const FORMS: [&str; 4] = [
+const FORMS: [&str; 5] = [
     // Permissions, anything, the size (of a device two numbers), a date, one space, the name.
     concat!(
         r"^(?-u)[-dlbcpsDw][-rwxsStTlL]{9}\S*\s+(?:.*?\s)?(?:\d+,\s*)?\d+\s+(?:",
@@ -69,6 +69,8 @@ const FORMS: [&str; 4] = [
     r"^(?-u)\+[^\t]*\t(.*)$",
     // RFC 3659 section 7.
     r"^(?-u)(?:[\w.-]+=[^;]*;)+ (.*)$",
+    // VMS: the name has a version behind it, which nobody needs to name.
+    r"^(?-u)(\S+?);\d+\s+\d+(?:/\d+)?\s+\d{1,2}-\w{3}-\d{4}\s+\d{1,2}:\d{2}",
 ];
 
 /// The name in a line; `None` where a line has none.
@@ -105,6 +107,7 @@ mod tests {
             ("-rw-r--r-- 1 0 0 5 Jan 01 2020 a file", "a file"),
             ("-rw-r--r--    1 ftp      ftp          5 Jan 01 10:00 f", "f"),
             ("-rw-r--r-- 1 ftp 5 Jan  1 2020  f", " f"),
+            ("F.DAT;1   3/6   1-JAN-2020 10:00:00  [GROUP,USER]  (RWED,RWED,RE,)", "F.DAT"),
             ("-rw-r--r--+ 1 0 0 5 Jan 01 2020 f ", "f "),
             ("-rw-r--r--. 1 a b 5 1 janv. 2020 f", "f"),
             ("-rw-r--r-- 1 a b 5 2020-01-01 10:00 f", "f"),

@@ -167,8 +167,9 @@ fn read_ftp(scheme: Scheme, rest: &str) -> Result<(Place, UserInfo), Failure<Fau
         ));
     }
     let path = path.split('#').next().unwrap_or_default();
+    let path = without_type(path)?;
     let mut parts = path.split('/').skip(1).map(decoded).collect::<Result<Vec<_>, _>>()?;
-    let last = without_type(parts.pop().unwrap_or_default())?;
+    let last = parts.pop().unwrap_or_default();
     // A slash that was written %2F belongs to the path all the same, and what stands before it to the directory.
     let (above, name) = match last.iter().rposition(|byte| *byte == b'/') {
         Some(at) => (Some(last[..at].to_vec()), last[at + 1..].to_vec()),
@@ -198,12 +199,14 @@ fn decoded(part: &str) -> Result<Vec<u8>, Failure<Fault>> {
     }
 }
 
-/// Files are sent as they are; `;type=i` says so (RFC 1738 section 3.2.2).
-fn without_type(name: Vec<u8>) -> Result<Vec<u8>, Failure<Fault>> {
-    let lower = name.to_ascii_lowercase();
-    match memchr::memmem::rfind(&lower, b";type=").map(|at| (at, &lower[at + 6..])) {
-        None => Ok(name),
-        Some((at, b"i")) => Ok(name[..at].to_vec()),
+/// Files are sent as they are; `;type=i` says so (RFC 1738 section 3.2.2). What is encoded belongs to the name.
+fn without_type(path: &str) -> Result<&str, Failure<Fault>> {
+    const TYPE: &str = ";type=";
+    let lower = path.to_ascii_lowercase();
+    let name = lower.rfind('/').unwrap_or(0);
+    match lower[name..].rfind(TYPE).map(|at| name + at).map(|at| (at, &lower[at + TYPE.len()..])) {
+        None => Ok(path),
+        Some((at, "i")) => Ok(&path[..at]),
         Some(_) => Err(no_url("files are transferred as they are: the only type of an FTP URL is `;type=i`")),
     }
 }
@@ -288,6 +291,8 @@ mod tests {
             ("ftp://h//f", Some("/"), "f"),
             ("ftp://h/d/", Some("d"), ""),
             ("ftp://h/f;type=i", None, "f"),
+            ("ftp://h/d;type=a/f", Some("d;type=a"), "f"),
+            ("ftp://h/f%3Btype=a", None, "f;type=a"),
         ];
         for (text, directory, name) in rows {
             let Ok((Place::Ftp(place), _)) = Place::parse(text, &Scheme::ALL) else { panic!("{text}") };

@@ -8,7 +8,8 @@ mod board;
 mod part;
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -21,7 +22,7 @@ use super::sink::Sink;
 use super::{Download, Transfer, Work, fails};
 use crate::address::Endpoint;
 use crate::evidence;
-use crate::exchange::{self, Answer, Session, Sink as _, Spilt};
+use crate::exchange::{self, Answer, Patience, Session, Sink as _, Spilt};
 use crate::fault::{self, Failure, Named as _, Receive};
 use crate::net::Attempt;
 use crate::phases::Phase;
@@ -31,6 +32,10 @@ use part::{PIECE, range_of};
 
 /// A piece is handed on in parts of this size.
 const PART: usize = 64 * 1024;
+
+/// The share of the remaining time that a further connection gets to begin its answer, and what it gets at least.
+const PATIENCE_SHARE: u32 = 4;
+const LEAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Why a connection fetches no more.
 enum Stop {
@@ -86,8 +91,7 @@ impl Transfer {
         let connections = download.connections.min(usize::try_from(pieces).unwrap_or(usize::MAX));
         let shared = Shared::new(pieces, connections as u64);
         let Some(remote) = attempt.remote else { return fails(Content::Range, "the connection has no peer") };
-        let fetch = Fetch { transfer: self, hop, kind: &kind, shared: &shared, remote };
-        let mut stops = Vec::new();
+        let fetch = Fetch { transfer: self, hop, kind: &kind, shared: &shared, remote, left: Mutex::default() };
         answer.hand_on(attempt);
         let begun = attempt.enter(Phase::Receive);
         let outcome = {
@@ -96,18 +100,23 @@ impl Transfer {
             first.remote = attempt.remote;
             workers.push(fetch.work(first, Some(answer), 0));
             workers.extend((1..connections).map(|number| fetch.work(attempt.beside(), None, number)));
-            fetch.deliver(attempt, &mut workers, sink, &mut stops).await
+            fetch.deliver(attempt, &mut workers, sink).await
         };
         attempt.leave(Phase::Receive, begun);
-        for (connection, tap) in stops {
+        let left = std::mem::take(&mut *fetch.left.lock().unwrap_or_else(PoisonError::into_inner));
+        for (connection, bytes) in left {
             attempt.evidence.connections.push(connection);
-            attempt.count_in(tap);
+            attempt.count(bytes.unwrap_or_default());
         }
         attempt.evidence.connections.sort_by_key(|connection| connection.number);
         match outcome {
             Ok(true) => Ok(Some(kind.total)),
             Ok(false) => Ok(None),
-            Err(failure) => Err(failure),
+            Err((failure, phase)) => {
+                // A connection that was to bring a later part may have failed before it stood.
+                phase.filter(|phase| *phase < Phase::Send).into_iter().for_each(|phase| attempt.blame(phase));
+                Err(failure)
+            }
         }
     }
 }
@@ -119,6 +128,26 @@ struct Fetch<'t> {
     kind: &'t Kind,
     shared: &'t Shared,
     remote: SocketAddr,
+    /// What every connection that is over brought and carried.
+    left: Mutex<Vec<(evidence::Connection, Option<evidence::Bytes>)>>,
+}
+
+/// A connection at work. What it brought is kept when it is over, or when nobody waits for it any more.
+struct Line<'f, 't, 'a> {
+    fetch: &'f Fetch<'t>,
+    attempt: Attempt<'a>,
+    connection: evidence::Connection,
+}
+
+impl Drop for Line<'_, '_, '_> {
+    fn drop(&mut self) {
+        self.connection.phases = *self.attempt.phases();
+        // One that found nothing to do was never opened.
+        if self.connection.number == 0 || self.attempt.phases().iter().next().is_some() {
+            let left = (self.connection.clone(), self.attempt.bytes());
+            self.fetch.left.lock().unwrap_or_else(PoisonError::into_inner).push(left);
+        }
+    }
 }
 
 /// Whether a connection ended before anything of an answer came over it.
@@ -130,31 +159,27 @@ fn was_ended(fault: Fault) -> bool {
     )
 }
 
-type Left = (evidence::Connection, Option<crate::net::stream::Tap>);
-
 impl Fetch<'_> {
     /// Hands the pieces on in their order until all are there; `false`: the resource has changed.
     async fn deliver(
         &self,
         attempt: &Attempt<'_>,
-        workers: &mut FuturesUnordered<impl Future<Output = (Stop, Left)>>,
+        workers: &mut FuturesUnordered<impl Future<Output = (Stop, Option<Phase>)>>,
         sink: &mut Sink,
-        stops: &mut Vec<Left>,
-    ) -> Result<bool, Failure<Fault>> {
+    ) -> Result<bool, (Failure<Fault>, Option<Phase>)> {
+        let own = |failure| (failure, None);
         loop {
             while let Some(mut piece) = self.shared.take() {
                 while !piece.is_empty() {
                     let part = piece.split_to(piece.len().min(PART));
                     match attempt.within(sink.take(part)).await {
-                        Some(taken) => taken?,
-                        None => return fails(Content::Unwritten, "what came was not written in time"),
+                        Some(taken) => taken.map_err(own)?,
+                        None => return fails(Content::Unwritten, "what came was not written in time").map_err(own),
                     }
                 }
             }
             if self.shared.is_over() {
-                while let Some((_, left)) = workers.next().await {
-                    stops.push(left);
-                }
+                while workers.next().await.is_some() {}
                 return Ok(true);
             }
             let changed = self.shared.changed.notified();
@@ -163,27 +188,28 @@ impl Fetch<'_> {
                 stopped = workers.next() => stopped,
                 () = changed => continue,
             };
-            let Some((stop, left)) = stopped else {
-                return fails(Content::Range, "every connection ended before all parts were there");
+            let Some((stop, phase)) = stopped else {
+                return fails(Content::Range, "every connection ended before all parts were there").map_err(own);
             };
-            stops.push(left);
             match stop {
                 Stop::Done | Stop::Dropped(_) => {}
                 Stop::Changed => return Ok(false),
-                Stop::Failed(failure) => return Err(failure),
+                Stop::Failed(failure) => return Err((failure, phase)),
             }
         }
     }
 
     /// One connection: fetches one piece after the other.
-    async fn work(&self, mut attempt: Attempt<'_>, answer: Option<Answer>, number: usize) -> (Stop, Left) {
-        let mut connection = evidence::Connection::new(number, self.remote);
-        let stop = self.fetch_all(&mut attempt, answer, number == 0, &mut connection).await;
-        if let Stop::Dropped(cause) = stop {
-            connection.cause = Some(cause);
-        }
-        connection.phases = *attempt.phases();
-        (stop, (connection, attempt.tap.take()))
+    async fn work(&self, attempt: Attempt<'_>, answer: Option<Answer>, number: usize) -> (Stop, Option<Phase>) {
+        let connection = evidence::Connection::new(number, self.remote);
+        let mut line = Line { fetch: self, attempt, connection };
+        let stop = self.fetch_all(&mut line.attempt, answer, number == 0, &mut line.connection).await;
+        line.connection.cause = match stop {
+            Stop::Dropped(cause) => Some(cause),
+            Stop::Changed => Some("changed"),
+            Stop::Done | Stop::Failed(_) => None,
+        };
+        (stop, line.attempt.current())
     }
 
     async fn fetch_all(
@@ -200,60 +226,59 @@ impl Fetch<'_> {
                 Err(stop) => return stop,
             }
         }
-        while let Some(index) = self.shared.claim().await {
-            match self.ask_for(attempt, session.take(), index, is_first, connection).await {
+        while self.shared.has_work().await {
+            // A part is taken once there is a connection to fetch it over, so that nobody waits for it meanwhile.
+            let reused = session.is_some();
+            let open = match session.take() {
+                Some(open) => open,
+                None => match self.connect(attempt).await {
+                    Ok(open) => open,
+                    Err(failure) => return self.stopped(attempt, failure, is_first),
+                },
+            };
+            let Some(index) = self.shared.claim().await else { break };
+            let fetched = match self.ask(attempt, open, index, is_first).await {
+                Ok(answer) => self.take_answer(attempt, answer, index, is_first, connection).await,
+                // A connection that the server ended between two requests is no fault: nothing was lost by it.
+                Err(failure) if reused && was_ended(failure.fault) => Ok(None),
+                Err(failure) => Err(self.stopped(attempt, failure, is_first)),
+            };
+            self.shared.give_back(index);
+            match fetched {
                 Ok(open) => session = open,
-                Err(stop) => {
-                    self.shared.give_back(index);
-                    return stop;
-                }
+                Err(stop) => return stop,
             }
         }
         Stop::Done
     }
 
-    /// Asks for one piece and takes it in.
-    async fn ask_for(
+    /// What a failure before the first byte of a part does to the download.
+    fn stopped(&self, attempt: &Attempt<'_>, failure: Failure<Fault>, is_first: bool) -> Stop {
+        if !is_first {
+            return Stop::Dropped(failure.fault.name());
+        }
+        let late = |detail: &str| {
+            let fault = Fault::Net(self.hop.leg, Receive::TimedOut.into());
+            Stop::Failed(Failure { fault, detail: detail.to_owned(), errno: None })
+        };
+        match failure.fault {
+            // The run is over, whatever this connection was waiting for.
+            _ if Instant::now() >= attempt.deadline => late("the parts were not all there in time"),
+            // The download has begun, with an earlier part.
+            Fault::Net(_, fault::Fault::Receive(Receive::Silence)) => late(&failure.detail),
+            _ => Stop::Failed(failure),
+        }
+    }
+
+    /// Takes in the answer to the request for one piece.
+    async fn take_answer(
         &self,
         attempt: &mut Attempt<'_>,
-        open: Option<Session>,
+        answer: Answer,
         index: u64,
         is_first: bool,
         connection: &mut evidence::Connection,
     ) -> Result<Option<Session>, Stop> {
-        let deadline = attempt.deadline;
-        let late = |detail: String| {
-            let fault = Fault::Net(self.hop.leg, Receive::TimedOut.into());
-            Stop::Failed(Failure { fault, detail, errno: None })
-        };
-        if Instant::now() >= deadline {
-            return Err(late("the parts were not all there in time".to_owned()));
-        }
-        let unusable = |failure: Failure<Fault>| match failure.fault {
-            // The run is over, whatever this connection was waiting for.
-            _ if Instant::now() >= deadline => late(failure.detail),
-            fault if !is_first => Stop::Dropped(fault.name()),
-            // The download has begun, with an earlier part.
-            Fault::Net(leg, fault::Fault::Receive(Receive::Silence)) => {
-                Stop::Failed(Failure { fault: Fault::Net(leg, Receive::TimedOut.into()), ..failure })
-            }
-            _ => Stop::Failed(failure),
-        };
-        let mut answer = None;
-        // A connection that the server ended between two requests is no fault: nothing was lost by it.
-        if let Some(session) = open {
-            answer = match self.ask(attempt, session, index).await {
-                Err(failure) if was_ended(failure.fault) => None,
-                Err(failure) => return Err(unusable(failure)),
-                Ok(answer) => Some(answer),
-            };
-        }
-        let answer = if let Some(answer) = answer {
-            answer
-        } else {
-            let session = self.connect(attempt).await.map_err(unusable)?;
-            self.ask(attempt, session, index).await.map_err(unusable)?
-        };
         if matches!(answer.status, StatusCode::OK | StatusCode::RANGE_NOT_SATISFIABLE) {
             answer.leave_body(attempt);
             return Err(Stop::Changed);
@@ -262,10 +287,17 @@ impl Fetch<'_> {
             let status = answer.status.as_u16();
             answer.leave_body(attempt);
             let detail = format!("the server answered {status} when it was asked for a further part");
-            return Err(unusable(Failure { fault: Fault::Status(status), detail, errno: None }));
+            let failure = Failure { fault: Fault::Status(status), detail, errno: None };
+            return Err(self.stopped(attempt, failure, is_first));
         }
         match Parts::read(&answer.headers, index) {
             Parts::Some(kind) if kind == *self.kind => self.take_piece(attempt, answer, index, connection).await,
+            Parts::Some(kind) if kind.is_same_version(self.kind) => {
+                answer.leave_body(attempt);
+                let detail =
+                    format!("a part of {} bytes in all came, of what had {} before", kind.total, self.kind.total);
+                Err(Stop::Failed(Failure { fault: Content::Range.into(), detail, errno: None }))
+            }
             Parts::Some(_) | Parts::Whole | Parts::Anew => {
                 answer.leave_body(attempt);
                 Err(Stop::Changed)
@@ -318,6 +350,8 @@ impl Fetch<'_> {
         let on = |failure: Failure| failure.map(|cause| Fault::Net(self.hop.leg, cause));
         let url = &self.hop.url;
         let Some(endpoint) = Endpoint::of_url(url) else { return fails(Content::Range, "the URL names no host") };
+        let last = attempt.tap.take();
+        attempt.count_in(last);
         let stream = attempt.connect(&[self.remote]).await.map_err(on)?;
         let stream = self.transfer.encrypt(attempt, url, self.hop.leg, &endpoint, stream).await?;
         let encrypted = url.scheme() == "https";
@@ -325,12 +359,23 @@ impl Fetch<'_> {
             .map_err(|failure| failure.map(|cause| name(self.hop.leg, encrypted, false, cause)))
     }
 
-    async fn ask(&self, attempt: &mut Attempt<'_>, session: Session, index: u64) -> Result<Answer, Failure<Fault>> {
+    async fn ask(
+        &self,
+        attempt: &mut Attempt<'_>,
+        session: Session,
+        index: u64,
+        is_first: bool,
+    ) -> Result<Answer, Failure<Fault>> {
         let range = range_of(index, Some(self.kind.total));
         let mut ask = self.transfer.ask(&self.hop.url, self.hop.method.clone(), Bytes::new().into(), range, true);
         // Only a strong validator may stand there (RFC 9110 section 13.1.5).
         let strong = self.kind.etag.clone().filter(|etag| !etag.as_bytes().starts_with(b"W/"));
         ask.headers.extend(strong.map(|etag| (header::IF_RANGE, etag)));
+        if !is_first {
+            // What a further connection does not bring, the others still have to fetch within the run.
+            let share = (attempt.time_left() / PATIENCE_SHARE).max(LEAST_PATIENCE);
+            ask.patience = Some(Patience::Head(share.min(self.transfer.response_timeout)));
+        }
         self.transfer.exchange(attempt, self.hop, false, session, ask).await
     }
 }

@@ -37,6 +37,7 @@ pub(super) struct Kept {
 /// Takes a download in.
 pub(super) struct Sink {
     save_to: Option<PathBuf>,
+    limit: Option<u64>,
     progress: Arc<Progress>,
     first_byte: Option<Duration>,
     begun: Instant,
@@ -71,6 +72,7 @@ impl Sink {
         let begun = Instant::now();
         Self {
             save_to: download.save_to.clone(),
+            limit: download.limit,
             progress,
             first_byte,
             begun,
@@ -203,6 +205,9 @@ impl exchange::Sink for Sink {
 
     async fn take(&mut self, bytes: Bytes) -> Result<(), Failure<Fault>> {
         self.count(bytes.len() as u64);
+        if let Some(limit) = self.limit.filter(|limit| self.bytes > *limit) {
+            return super::fails(Content::Unwritten, format!("more than {limit} bytes came"));
+        }
         self.write(bytes).await.map_err(|error| self.unwritten(&error))
     }
 }
@@ -215,5 +220,28 @@ impl exchange::Sink for Drain {
 
     async fn take(&mut self, _: Bytes) -> Result<(), Failure<Fault>> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Sink as _;
+
+    #[tokio::test]
+    async fn no_more_is_taken_than_the_limit() {
+        let download = Download {
+            connections: 1,
+            size: None,
+            md5: None,
+            save_to: None,
+            decode: false,
+            allow_empty: false,
+            limit: Some(4),
+        };
+        let mut sink = Sink::new(&download, Arc::default(), None);
+        assert!(sink.take(Bytes::from_static(b"1234")).await.is_ok());
+        let refused = sink.take(Bytes::from_static(b"5")).await.map_err(|failure| failure.fault);
+        assert_eq!(refused, Err(Fault::Content(Content::Unwritten)));
     }
 }

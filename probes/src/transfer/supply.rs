@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _};
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -28,6 +29,9 @@ pub enum Source {
     /// So many bytes of our own making.
     Generated(u64),
 }
+
+/// What a URL leads to may be no larger than this, since it goes through the disk of this host.
+pub const LARGEST_FETCHED: u64 = 4 * 1024 * 1024 * 1024;
 
 /// How much is read at once, and how many such pieces wait to be sent.
 const BLOCK: usize = 64 * 1024;
@@ -118,18 +122,23 @@ fn fetch<'f>(
 ) -> Pin<Box<dyn Future<Output = Result<File, Failure<Fault>>> + Send + 'f>> {
     Box::pin(async move {
         let refuse = |why: String| Failure { fault: Task::SourceUnfetched.into(), detail: why, errno: None };
-        let file = tempfile::NamedTempFile::new()
+        let file = tempfile::tempfile()
             .map_err(|error| refuse(format!("there is no room for the source of the upload: {error}")))?;
         let mut transfer = transfer.clone();
         if let super::Work::Download(download) = &mut transfer.work {
-            download.save_to = Some(file.path().to_owned());
+            // The file has no name, and this is the way to it (proc(5)).
+            download.save_to = Some(format!("/proc/self/fd/{}", file.as_raw_fd()).into());
         }
         let mut own = attempt.beside();
-        transfer.run(&mut own).await.map_err(|failure| {
-            let why = format!("{}: {}", failure.fault.name(), failure.detail);
-            refuse(format!("the source of the upload cannot be fetched: {why}"))
-        })?;
-        file.reopen().map_err(|error| refuse(format!("the source of the upload was fetched and is gone: {error}")))
+        match transfer.run(&mut own).await {
+            Ok(_) => Ok(file),
+            Err(failure) => {
+                // The kernel takes its time to let go of a large file, and the run must not wait for it.
+                tokio::task::spawn_blocking(move || drop(file));
+                let why = format!("{}: {}", failure.fault.name(), failure.detail);
+                Err(refuse(format!("the source of the upload cannot be fetched: {why}")))
+            }
+        }
     })
 }
 

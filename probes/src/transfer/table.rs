@@ -130,8 +130,10 @@ fn handshake(leg: Leg, cause: Handshake) -> TransferCode {
         Handshake::ClientCertificateRequired => TransferCode::ClientCertRequired,
         Handshake::ClientCertificateRejected | Handshake::ClientKeyFailed => TransferCode::ClientCertBad,
         Handshake::NothingInCommon => of_upgrade(leg, TransferCode::TlsAlgorithmMismatch),
-        Handshake::NotTls | Handshake::Closed | Handshake::Reset => of_upgrade(leg, TransferCode::TlsConnectFailed),
-        Handshake::TimedOut | Handshake::Alert | Handshake::Protocol | Handshake::Injected | Handshake::Other => {
+        Handshake::NotTls | Handshake::Injected | Handshake::Closed | Handshake::Reset => {
+            of_upgrade(leg, TransferCode::TlsConnectFailed)
+        }
+        Handshake::TimedOut | Handshake::Alert | Handshake::Protocol | Handshake::Other => {
             of_upgrade(leg, TransferCode::TlsHandshakeFailed)
         }
     }
@@ -160,7 +162,7 @@ fn broken(cause: Broken) -> TransferCode {
         Broken::Malformed => TransferCode::ResponseMalformed,
         Broken::TransferEncoding | Broken::BodyEncoding => TransferCode::EncodingUnknown,
         Broken::NoHttp2 => TransferCode::TlsAlgorithmMismatch,
-        Broken::StreamReset | Broken::Goaway => TransferCode::RecvFailed,
+        Broken::Http2 | Broken::StreamReset | Broken::Goaway => TransferCode::RecvFailed,
         Broken::BodyUnsent => TransferCode::UploadFailed,
         Broken::Source => TransferCode::InternalError,
     }

@@ -1,7 +1,6 @@
 //! The files that `[task.tls]` names: anchors, revocation lists, the client's certificate and key.
 
 use std::fs;
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,14 +12,11 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use super::Reading;
-use crate::reader::{Item, Table};
+use crate::reader::{Item, Table, read_file};
 
 fn bytes(item: &Item<'_>, path: &str, fault: Local) -> Result<Vec<u8>, Failure<Local>> {
     let unreadable = |error| Failure::new(fault, format!("the file `{path}` cannot be read: {error}"));
-    let place = item.document().path(path);
-    let is_pipe = fs::metadata(&place).is_ok_and(|found| found.file_type().is_fifo());
-    // One that nobody writes to would be waited for without end.
-    if is_pipe { Err(unreadable(std::io::Error::other("it is a pipe"))) } else { fs::read(place).map_err(unreadable) }
+    read_file(&item.document().path(path)).map_err(unreadable)
 }
 
 fn certificates(path: &str, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -50,7 +46,7 @@ pub(super) fn anchors(item: &Item<'_>, path: &str) -> Result<Arc<Anchors>, Failu
 fn folder(place: &Path) -> std::io::Result<Vec<CertificateDer<'static>>> {
     let mut files = fs::read_dir(place)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
     files.sort();
-    let texts = files.iter().filter_map(|file| fs::read(file).ok());
+    let texts = files.iter().filter_map(|file| read_file(file).ok());
     Ok(texts
         .flat_map(|text| CertificateDer::pem_slice_iter(&text).filter_map(Result::ok).collect::<Vec<_>>())
         .collect())
@@ -74,7 +70,7 @@ pub(super) fn revocation_lists(item: &Item<'_>, path: &str) -> Result<Vec<Revoca
 pub(super) fn issuer(item: &Item<'_>) -> Option<CertificateDer<'static>> {
     let path = item.text()?.value;
     let read =
-        fs::read(item.document().path(&path)).map_err(|error| format!("the file `{path}` cannot be read: {error}"));
+        read_file(&item.document().path(&path)).map_err(|error| format!("the file `{path}` cannot be read: {error}"));
     match read.and_then(|bytes| certificates(&path, &bytes)) {
         Ok(certificates) => certificates.into_iter().next(),
         Err(message) => {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use hickory_proto::op::Message;
@@ -22,6 +22,9 @@ use crate::net::message::{self, Received};
 use crate::net::stream::Wire;
 use crate::net::{Host, tls, udp};
 use crate::secret::Secrets;
+
+/// Behind the deadline of the lookup, so that it is the lookup that is out of time.
+const LONGEST_HANDSHAKE: Duration = Duration::from_secs(60);
 
 /// Answers over UDP without EDNS are 512 octets long at most; some servers do not keep to it.
 const LARGEST_DATAGRAM: usize = 4096;
@@ -110,7 +113,8 @@ impl Exchange<'_> {
         let anchors = self.settings.anchors.clone().unwrap_or_else(|| self.host.roots());
         let client = tls::Client::plain(anchors);
         let session = tls::Session::new(&client, self.host, name, self.started, alpn);
-        let done = session.shake_hands(wire, &Secrets::default()).await;
+        // Whoever asks stops waiting by itself, long before this.
+        let done = session.shake_hands(wire, self.deadline + LONGEST_HANDSHAKE, &Secrets::default()).await;
         done.result.map_err(|failure| {
             let fault =
                 if matches!(failure.fault, Fault::Certificate(_)) { Resolve::Certificate } else { Resolve::Tls };

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -13,12 +12,9 @@ use crate::fault::{Failure, Shutdown};
 use crate::net::Attempt;
 use crate::phases::Phase;
 
-/// How long the peer has to end, however long the run still may take.
-const LAST_WAIT: Duration = Duration::from_secs(2);
-
 impl Attempt<'_> {
-    /// Ends TLS where the task demands an end in order: says `close_notify` and waits for the peer's, for two seconds at
-    /// most. What the peer still sends before it is passed over. A step for protocols to take after their success.
+    /// Ends TLS where the task demands an end in order: says `close_notify` and waits for the peer's until the
+    /// run's deadline. What the peer still sends before it is passed over. A step for protocols to take after their success.
     pub(crate) async fn end_tls(&mut self, tap: &Tap) -> Result<(), Failure> {
         self.end_tls_in(Phase::Receive, tap).await
     }
@@ -28,7 +24,7 @@ impl Attempt<'_> {
         let Some(kept) = &tap.kept else { return Ok(()) };
         self.go_on();
         let begun = self.enter(phase);
-        let ended = self.within_pause(LAST_WAIT, poll_fn(|context| poll_end(kept, context))).await;
+        let ended = self.within(poll_fn(|context| poll_end(kept, context))).await;
         self.leave(phase, begun);
         let detail = match ended {
             Some(Ok(())) => return Ok(()),

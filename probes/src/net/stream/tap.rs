@@ -1,10 +1,12 @@
 //! What a connection carried, on the wire and above it, and what that says when it breaks.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Instant;
 
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::{Kept, Wire};
@@ -154,6 +156,8 @@ pub(crate) struct Tap {
     pub(super) socket: Arc<TcpStream>,
     pub(super) wire: Arc<Mutex<Record>>,
     pub(super) application: Arc<Mutex<Record>>,
+    /// When the connection was up, or encrypted.
+    pub(super) opened: Instant,
     /// The TLS connection, where its end is demanded.
     pub(super) kept: Option<Kept>,
 }
@@ -161,7 +165,7 @@ pub(crate) struct Tap {
 impl Tap {
     pub(super) fn on(wire: &Wire) -> Self {
         let (socket, wire) = (wire.socket.clone(), wire.record.clone());
-        Self { socket, wire, application: Arc::default(), kept: None }
+        Self { socket, wire, application: Arc::default(), opened: Instant::now(), kept: None }
     }
 
     /// What TCP carried.
@@ -172,6 +176,12 @@ impl Tap {
     /// What the protocol said and heard.
     pub(crate) fn application(&self) -> MutexGuard<'_, Record> {
         self.application.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When the protocol last said or heard something; else when the connection was up.
+    pub(crate) fn last_moved(&self) -> Instant {
+        let record = self.application();
+        record.last_write.max(record.last_read).unwrap_or(self.opened)
     }
 
     /// Bytes of the wire that the peer's TCP has acknowledged; 0 where the kernel does not say.
@@ -191,6 +201,12 @@ impl Tap {
             self.application().read_error = Some(Broken::of(error));
         }
         seen
+    }
+
+    /// Whether nothing has come that was not read yet, not even an end. Asks the kernel, without a turn of the runtime.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let peeked = SockRef::from(self.socket.as_ref()).peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// The error the kernel holds for this socket, such as a reset that no read has met yet.

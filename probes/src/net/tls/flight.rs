@@ -1,10 +1,15 @@
-//! The server's first flight as it came, for what rustls has no word for: Fortezza (RFC 2246 appendix A.5, RFC 6101).
+//! The server's first flight as it came, for what rustls does not say: that the server insists on Fortezza (RFC 2246
+//! appendix A.5, RFC 6101), and the certificates of a flight that breaks off before rustls looks at them (TLS 1.2).
 //!
-//! Records and handshake messages may be cut anywhere, so that they are read byte by byte as they come; of a message only
-//! the beginning is kept, and everything ends with the first record that is no handshake: what follows is encrypted.
+//! Records and handshake messages may be cut anywhere, so that they are read byte by byte as they come; of most messages
+//! only the beginning is kept. Alerts may stand between the records; everything ends with the first record of another
+//! kind: what follows is encrypted.
+
+use rustls::pki_types::CertificateDer;
 
 /// Handshake messages.
 const SERVER_HELLO: u8 = 2;
+const CERTIFICATE: u8 = 11;
 const CERTIFICATE_REQUEST: u8 = 13;
 
 /// `SSL_FORTEZZA_KEA_WITH_NULL_SHA` and `SSL_FORTEZZA_KEA_WITH_FORTEZZA_CBC_SHA`.
@@ -15,6 +20,8 @@ const FORTEZZA_DMS: u8 = 20;
 
 /// A list of certificate types has at most 255, and one octet before it; the head of a `ServerHello` is shorter.
 const KEPT: usize = 256;
+/// Of the message with the certificates more is kept; rustls takes no longer ones.
+const KEPT_CERTIFICATES: usize = 0xffff;
 
 /// What is read of the flight so far.
 #[derive(Debug, Default)]
@@ -26,8 +33,11 @@ pub(crate) struct Flight {
     message: Vec<u8>,
     body: Vec<u8>,
     in_message: usize,
+    /// Whether the record under way is an alert, of which nothing is read.
+    is_alert: bool,
     over: bool,
     fortezza: bool,
+    certificates: Vec<CertificateDer<'static>>,
 }
 
 const RECORD_HEAD: usize = 5;
@@ -37,6 +47,11 @@ impl Flight {
     /// Whether the server insists on Fortezza.
     pub(crate) const fn is_fortezza(&self) -> bool {
         self.fortezza
+    }
+
+    /// The certificates that came in clear, the leaf first.
+    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
     /// Reads on.
@@ -51,15 +66,19 @@ impl Flight {
             } else {
                 let (now, later) = bytes.split_at(bytes.len().min(self.in_record));
                 self.in_record -= now.len();
-                self.read_messages(now);
+                if !self.is_alert {
+                    self.read_messages(now);
+                }
                 bytes = later;
             }
         }
     }
 
     fn begin_record(&mut self, kind: u8, length: u16) {
+        const ALERT: u8 = 21;
         const HANDSHAKE: u8 = 22;
-        self.over = kind != HANDSHAKE;
+        self.is_alert = kind == ALERT;
+        self.over = !matches!(kind, ALERT | HANDSHAKE);
         self.in_record = usize::from(length);
     }
 
@@ -72,7 +91,8 @@ impl Flight {
                 }
             } else {
                 let (now, later) = bytes.split_at(bytes.len().min(self.in_message));
-                fill(&mut self.body, KEPT, now);
+                let most = if self.message[0] == CERTIFICATE { KEPT_CERTIFICATES } else { KEPT };
+                fill(&mut self.body, most, now);
                 self.in_message -= now.len();
                 bytes = later;
             }
@@ -85,6 +105,9 @@ impl Flight {
     }
 
     fn judge(&mut self) {
+        if self.message[0] == CERTIFICATE {
+            self.certificates = certificates(&self.body).unwrap_or_default();
+        }
         self.fortezza |= match self.message[0] {
             SERVER_HELLO => suite(&self.body).is_some_and(|suite| FORTEZZA_SUITES.contains(&suite)),
             CERTIFICATE_REQUEST => match self.body[..] {
@@ -96,6 +119,24 @@ impl Flight {
             _ => false,
         };
     }
+}
+
+/// The list of certificates, each behind its length (RFC 5246 section 7.4.2).
+fn certificates(body: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
+    const LENGTH: usize = 3;
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, byte| number << 8 | usize::from(*byte));
+    let (length, mut rest) = body.split_at_checked(LENGTH)?;
+    let mut found = Vec::new();
+    if number(length) != rest.len() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let (length, behind) = rest.split_at_checked(LENGTH)?;
+        let (certificate, behind) = behind.split_at_checked(number(length))?;
+        found.push(certificate.to_vec().into());
+        rest = behind;
+    }
+    Some(found)
 }
 
 /// The suite that a `ServerHello` picks: it stands behind version, random and session id (RFC 5246 section 7.4.1.3).
@@ -160,9 +201,22 @@ mod tests {
             (record(22, &[hello([0xc0, 0x2b]), certificate, request(&[20, 64])].concat()), false),
             (record(22, &[hello([0xc0, 0x2b]), request(&[])].concat()), false),
             ([record(20, &[1]), record(22, &hello([0x00, 0x1c]))].concat(), false),
+            ([record(21, &[1, 112]), record(22, &hello([0x00, 0x1c]))].concat(), true),
         ];
         for (index, (bytes, wanted)) in rows.iter().enumerate() {
             assert_eq!(is_fortezza(bytes), *wanted, "row {index}");
         }
+    }
+
+    #[test]
+    fn certificates_in_clear_are_kept() {
+        let list = message(CERTIFICATE, &[0, 0, 11, 0, 0, 2, 1, 2, 0, 0, 3, 3, 4, 5]);
+        let mut flight = Flight::default();
+        flight.read(&record(22, &[hello([0xc0, 0x2b]), list].concat()));
+        let found: Vec<_> = flight.certificates().iter().map(|certificate| certificate.to_vec()).collect();
+        assert_eq!(found, [vec![1, 2], vec![3, 4, 5]]);
+        let mut flight = Flight::default();
+        flight.read(&record(22, &message(CERTIFICATE, &[0, 0, 9, 0, 0, 2, 1])));
+        assert!(flight.certificates().is_empty());
     }
 }

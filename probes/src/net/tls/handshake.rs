@@ -2,18 +2,19 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, HandshakeKind};
+use rustls::{ClientConfig, HandshakeKind, InvalidMessage, PeerMisbehaved};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::alert::{ClientCertificate, alert_fault, alert_name, begins_a_record};
+use super::flight::Flight;
 use super::verifier::Verifier;
 use super::{Client, suite_name};
 use crate::address;
@@ -65,13 +66,9 @@ impl Attempt<'_> {
         // The first handshake of a process reads the system's trust anchors.
         let setup = std::mem::take(&mut self.tls_setup);
         self.add(Phase::Tls, setup);
-        let done = before(deadline, session.shake_hands(wire, &self.conditions.secrets)).await;
-        let done = match done {
-            Some(done) => Some(self.inquire(done, deadline).await),
-            None => None,
-        };
+        let done = session.shake_hands(wire, deadline, &self.conditions.secrets).await;
+        let done = self.inquire(done, deadline).await;
         self.leave(Phase::Tls, begun);
-        let done = done.ok_or_else(too_late)?;
         self.client_certificate = Some(session.client_certificate.clone());
         tell(&done.seen);
         self.evidence.tls = Some(done.seen);
@@ -83,8 +80,8 @@ impl Attempt<'_> {
     pub(crate) async fn encrypt_beside(&mut self, session: &Session, wire: Wire) -> Result<Stream, Failure> {
         session.client_certificate.forget();
         let deadline = self.tls_deadline();
-        let done = before(deadline, session.shake_hands(wire, &self.conditions.secrets)).await;
-        let done = self.inquire(done.ok_or_else(too_late)?, deadline).await;
+        let done = session.shake_hands(wire, deadline, &self.conditions.secrets).await;
+        let done = self.inquire(done, deadline).await;
         tell(&done.seen);
         match &done.result {
             Ok(stream) if stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed) => {
@@ -220,19 +217,36 @@ impl Session {
     }
 
     /// Shakes hands over an open connection.
-    pub(crate) async fn shake_hands(&self, wire: Wire, secrets: &Secrets) -> Done {
+    pub(crate) async fn shake_hands(&self, wire: Wire, deadline: Instant, secrets: &Secrets) -> Done {
         let connector = TlsConnector::from(Arc::new(self.config.clone()));
-        let connecting = connector.connect(self.name.clone(), wire.watched()).into_fallible();
-        let connected = if self.slow { elsewhere(connecting).await } else { connecting.await };
+        let flight = Arc::new(Mutex::new(Flight::default()));
+        let connecting = connector.connect(self.name.clone(), wire.watched(flight.clone())).into_fallible();
+        let connected =
+            if self.slow { before(deadline, elsewhere(connecting)).await } else { before(deadline, connecting).await };
         let mut seen = evidence::Tls::default();
-        let result = match connected {
-            Ok(mut stream) => {
-                describe_session(&stream, &mut seen);
-                insists_on_fortezza(stream.get_mut().0).map_or(Ok(stream), Err)
+        let flight = std::mem::take(&mut *flight.lock().unwrap_or_else(PoisonError::into_inner));
+        // A flight that breaks off shows its certificates all the same, and a client that verifies at once goes no further. One
+        // that this side gave up at its beginning has come as far as chance has it.
+        let gave_up = |error: &io::Error| {
+            let reason = Broken::of(error).tls;
+            matches!(reason, Some(rustls::Error::PeerIncompatible(_) | rustls::Error::PeerMisbehaved(_)))
+        };
+        let refusal = |gave_up: bool| {
+            if !gave_up {
+                self.verifier.judge_what_came(flight.certificates());
             }
-            Err((error, mut wire)) => Err(insists_on_fortezza(&mut wire).unwrap_or_else(|| {
+            insists_on_fortezza(&flight).or_else(|| self.verifier.decision())
+        };
+        let result = match connected {
+            Some(Ok(mut stream)) => {
+                describe_session(&stream, &mut seen);
+                stream.get_mut().0.unwatch();
+                insists_on_fortezza(&flight).map_or(Ok(stream), Err)
+            }
+            Some(Err((error, wire))) => Err(refusal(gave_up(&error)).unwrap_or_else(|| {
                 refine(&error, &wire, &self.verifier, &self.client_certificate, &mut seen, secrets)
             })),
+            None => Err(refusal(false).unwrap_or_else(too_late)),
         };
         let inquiry = self.verifier.inquiry().filter(|_| result.is_ok());
         let judged = std::mem::take(&mut *self.verifier.seen.lock().unwrap_or_else(PoisonError::into_inner));
@@ -267,9 +281,9 @@ async fn elsewhere<T: Send + 'static>(work: impl Future<Output = T> + Send + 'st
 }
 
 /// What goes before the verdict on the certificates, whatever rustls made of it.
-fn insists_on_fortezza(wire: &mut Wire) -> Option<Failure> {
+fn insists_on_fortezza(flight: &Flight) -> Option<Failure> {
     let detail = "the server takes part only with Fortezza, which nobody has any more";
-    wire.take_flight().filter(|flight| flight.is_fortezza()).map(|_| Failure::new(Handshake::Fortezza, detail))
+    flight.is_fortezza().then(|| Failure::new(Handshake::Fortezza, detail))
 }
 
 fn describe_session(stream: &TlsStream<Wire>, seen: &mut evidence::Tls) {
@@ -292,9 +306,6 @@ fn refine(
     seen: &mut evidence::Tls,
     secrets: &Secrets,
 ) -> Failure {
-    if let Some(failure) = verifier.decision() {
-        return failure;
-    }
     let broken = Broken::of(error);
     let Some(reason) = broken.tls else {
         return broken_off(error, &broken);
@@ -313,6 +324,18 @@ fn refine(
         rustls::Error::PeerIncompatible(_) => {
             Failure::new(Handshake::NothingInCommon, format!("nothing in common: {reason}"))
         }
+        rustls::Error::PeerMisbehaved(picked) if is_not_ours(picked) => {
+            Failure::new(Handshake::NothingInCommon, format!("the server picked what was not offered: {reason}"))
+        }
+        rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
+            let record = wire.record();
+            let shown = show(secrets, if begins_a_record(&record.first_bytes) { &[] } else { &record.first_bytes });
+            let detail = match shown.as_str() {
+                "\"\"" => "in the midst of the handshake the peer sent bytes that are no TLS record".to_owned(),
+                _ => format!("the peer does not speak TLS; it began with {shown}"),
+            };
+            Failure::new(Handshake::NotTls, detail)
+        }
         _ => {
             let record = wire.record();
             let first = &record.first_bytes;
@@ -330,6 +353,20 @@ fn refine(
             Failure::new(Handshake::Protocol, detail)
         }
     }
+}
+
+/// Whether the server picked an algorithm that the agent does not have or does not want.
+const fn is_not_ours(picked: &PeerMisbehaved) -> bool {
+    matches!(
+        picked,
+        PeerMisbehaved::SelectedUnofferedCipherSuite
+            | PeerMisbehaved::SelectedUnofferedKxGroup
+            | PeerMisbehaved::SelectedUnusableCipherSuiteForVersion
+            | PeerMisbehaved::IllegalHelloRetryRequestWithUnofferedCipherSuite
+            | PeerMisbehaved::IllegalHelloRetryRequestWithUnofferedNamedGroup
+            | PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme
+            | PeerMisbehaved::SignedKxWithWrongAlgorithm
+    )
 }
 
 fn broken_off(error: &io::Error, broken: &Broken) -> Failure {

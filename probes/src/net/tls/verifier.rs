@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
 use super::provider;
-use crate::fault::Failure;
+use crate::fault::{Certificate, Failure};
 use crate::net::verdict::{Anchors, Demands, Inquiry, Verdict, judge};
 
 /// What the verifier saw and thought of it.
@@ -52,6 +52,28 @@ impl Verifier {
         Some(Failure::new(fault, detail))
     }
 
+    /// Judges the certificates of a handshake that broke off before it was asked for that.
+    pub(super) fn judge_what_came(&self, chain: &[CertificateDer<'static>]) {
+        let judged = self.seen.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if let (false, [leaf, rest @ ..]) = (judged, chain) {
+            self.judge(leaf, rest, &[]);
+            // A staple follows the certificates, and may have been on its way.
+            let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.take_if(|seen| seen.verdict.decision().is_some_and(|(fault, _)| fault == Certificate::Staple));
+        }
+    }
+
+    /// Judges certificates, and says whether they are good.
+    fn judge(&self, leaf: &CertificateDer<'_>, rest: &[CertificateDer<'_>], staple: &[u8]) -> bool {
+        let chain: Vec<_> = std::iter::once(leaf).chain(rest).map(|der| der.clone().into_owned()).collect();
+        // A staple may be made in the very second in which it is looked at.
+        let now = UnixTime::since_unix_epoch(self.then + self.made.elapsed());
+        let verdict = judge(&chain, staple, &self.anchors, &self.demands, now);
+        let good = verdict.decision().is_none();
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Judged { chain, verdict });
+        good
+    }
+
     /// What must still be fetched to know whether certificates are revoked.
     pub(super) fn inquiry(&self) -> Option<Inquiry> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,14 +97,7 @@ impl ServerCertVerifier for Verifier {
         staple: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let chain: Vec<_> =
-            std::iter::once(end_entity).chain(intermediates).map(|der| der.clone().into_owned()).collect();
-        // A staple may be made in the very second in which it is looked at.
-        let now = UnixTime::since_unix_epoch(self.then + self.made.elapsed());
-        let verdict = judge(&chain, staple, &self.anchors, &self.demands, now);
-        let bad = verdict.decision().is_some();
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Judged { chain, verdict });
-        if bad {
+        if !self.judge(end_entity, intermediates, staple) {
             return Err(CertificateError::ApplicationVerificationFailure.into());
         }
         Ok(ServerCertVerified::assertion())

@@ -17,6 +17,39 @@ struct Board {
     delivered: u64,
 }
 
+/// What there is to do for a connection.
+enum Next {
+    /// A piece is to be fetched.
+    Piece(u64),
+    /// There may be one once another one was handed on, or was given back.
+    Wait,
+    /// All are there.
+    Nothing,
+}
+
+impl Board {
+    /// What is to be done next.
+    fn next(&self) -> Next {
+        if let Some(index) = self.given_back.last() {
+            return Next::Piece(*index);
+        }
+        let all_there = self.delivered + self.done.len() as u64 == self.pieces;
+        match self.next {
+            next if next < self.pieces && next < self.delivered + self.window => Next::Piece(next),
+            _ if all_there => Next::Nothing,
+            _ => Next::Wait,
+        }
+    }
+
+    fn hand_out(&mut self, index: u64) {
+        if self.given_back.last() == Some(&index) {
+            self.given_back.pop();
+        } else {
+            self.next = index + 1;
+        }
+    }
+}
+
 /// What the connections share.
 #[derive(Default)]
 pub(super) struct Shared {
@@ -35,35 +68,50 @@ impl Shared {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until a piece may be fetched; `false` if there is none left.
+    pub(super) async fn has_work(&self) -> bool {
+        self.look(|_, _| {}).await.is_some()
+    }
+
     /// The next piece to fetch, once there is room for it; `None` if there is none left.
     pub(super) async fn claim(&self) -> Option<u64> {
+        self.look(Board::hand_out).await
+    }
+
+    /// Looks at the board whenever it has changed, until it has a piece, to which `then` is done, or none any more.
+    async fn look(&self, then: impl Fn(&mut Board, u64)) -> Option<u64> {
         loop {
-            let changed = self.changed.notified();
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
             {
                 let mut board = self.board();
-                if let Some(index) = board.given_back.pop() {
-                    return Some(index);
-                }
-                if board.next == board.pieces && board.delivered + board.done.len() as u64 == board.pieces {
-                    return None;
-                }
-                if board.next < board.pieces && board.next < board.delivered + board.window {
-                    board.next += 1;
-                    return Some(board.next - 1);
+                match board.next() {
+                    Next::Piece(index) => {
+                        then(&mut board, index);
+                        return Some(index);
+                    }
+                    Next::Nothing => return None,
+                    Next::Wait => {}
                 }
             }
             changed.await;
         }
     }
 
+    /// A piece is there.
     pub(super) fn put(&self, index: u64, bytes: Bytes) {
         self.board().done.insert(index, bytes);
         self.changed.notify_waiters();
     }
 
+    /// Lets others fetch a piece, unless it has come.
     pub(super) fn give_back(&self, index: u64) {
-        self.board().given_back.push(index);
-        self.changed.notify_waiters();
+        let mut board = self.board();
+        if board.delivered <= index && !board.done.contains_key(&index) {
+            board.given_back.push(index);
+            drop(board);
+            self.changed.notify_waiters();
+        }
     }
 
     /// The next piece in order, if it is there.

@@ -26,6 +26,13 @@ pub(in crate::transfer) struct Kind {
     last_modified: Option<HeaderValue>,
 }
 
+impl Kind {
+    /// Whether it is of the same version, as far as the server says.
+    pub(super) fn is_same_version(&self, other: &Self) -> bool {
+        (&self.etag, &self.last_modified) == (&other.etag, &other.last_modified)
+    }
+}
+
 impl Parts {
     pub(in crate::transfer) fn of(answer: &Answer, asked: bool) -> Self {
         match answer.status {

@@ -98,7 +98,7 @@ fn data(cause: Data) -> TransferCode {
         Data::NotOpened => TransferCode::ConnectFailed,
         Data::NotResumed => TransferCode::FtpSessionEnded,
         Data::TimedOut => TransferCode::DownloadTimeout,
-        Data::Reset => TransferCode::ConnectionReset,
+        Data::Reset | Data::StoreBroken => TransferCode::ConnectionReset,
         Data::Truncated | Data::Broken | Data::TlsBroken => TransferCode::RecvFailed,
         Data::Short => TransferCode::DownloadIncomplete,
         Data::StoreNotResumed | Data::Unsent => TransferCode::UploadFailed,
