@@ -7,4 +7,6 @@ pub mod reader; //    8  TOML whose mistakes have a place
 pub mod resolver; //  9  the table that hosts and tasks have in common
 pub mod settings; // 10  what a host says to every task
 pub mod task; //     11  task files: TOML in, runnable probes out
-pub mod cli; //      17  the command line
+pub mod config; //   12  a whole configuration: settings and all their tasks
+pub mod run; //      12  one run, as those get it who keep, count, show and export it
+pub mod cli; //      18  the command line

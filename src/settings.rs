@@ -1,10 +1,11 @@
 //! The settings of a host: config/agent.toml.
 
+pub mod daemon;
+
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use probes::codes::Protocol;
 use probes::net::policy::{Entry, Internal, Policy};
 use probes::net::{Host, resolve};
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub interface: Option<String>,
     /// How names become addresses where a task does not say.
     pub resolver: resolve::Settings,
+    /// What only the daemon acts on.
+    pub daemon: daemon::Settings,
 }
 
 /// Where a settings file that does not say has its tasks, seen from its own folder.
@@ -78,61 +81,11 @@ fn read_root(root: &Table<'_>) -> Settings {
         settings.source_ipv6 = address(&network, "source_ipv6", "IPv6");
         settings.interface = given(network.text("interface").map(|text| text.value));
     }
-    check_daemon(root);
+    settings.daemon = daemon::read(root);
     if let Some(resolver) = root.table("resolver") {
         settings.resolver = resolver::read(&resolver, &resolve::Settings::default());
     }
     settings
-}
-
-/// The sections that only a daemon acts on: their keys and values are checked all the same, so that one file serves
-/// both.
-fn check_daemon(root: &Table<'_>) {
-    if let Some(state) = root.table("state") {
-        state.text("dir");
-    }
-    if let Some(store) = root.table("store") {
-        store.text("path");
-        store.duration("retention");
-        store.size("max_size");
-    }
-    if let Some(web) = root.table("web") {
-        web.parsed("listen", |text| {
-            text.parse::<SocketAddr>().map_err(|_| format!("`{text}` is no address and port, as in 127.0.0.1:9640"))
-        });
-        web.text("tls_cert");
-        web.text("tls_key");
-        web.secret("token");
-        web.text("username");
-        web.secret("password");
-    }
-    if let Some(schedule) = root.table("schedule") {
-        schedule.integer("concurrency", 1..u64::from(u32::MAX));
-        for (name, item) in schedule.table("per_protocol").map(Table::entries).unwrap_or_default() {
-            let _ = item.integer(1..u64::from(u32::MAX));
-            if !Protocol::ALL.iter().any(|protocol| protocol.name() == name) {
-                let known = Protocol::ALL.map(Protocol::name).join(", ");
-                item.fail_name(format!("`{name}` is no protocol"), &format!("the protocols are {known}"));
-            }
-        }
-    }
-    if let Some(guard) = root.table("guard") {
-        guard.texts("targets");
-    }
-    if let Some(export) = root.table("export") {
-        export.text("jsonl");
-        export.text("webhook");
-    }
-    if let Some(log) = root.table("log") {
-        let one_of = |words: &'static [&'static str]| {
-            move |text: &str| {
-                let known = words.contains(&text);
-                known.then_some(()).ok_or_else(|| format!("`{text}` is none of {}", words.join(", ")))
-            }
-        };
-        log.parsed("level", one_of(&["error", "warn", "info", "debug", "trace"]));
-        log.parsed("format", one_of(&["text", "json"]));
-    }
 }
 
 fn read_policy(table: &Table<'_>) -> Policy {

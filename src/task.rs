@@ -20,6 +20,7 @@ mod udp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use probes::codes::Protocol;
@@ -57,6 +58,8 @@ pub struct Probe {
     pub conditions: Conditions,
     /// What to do.
     pub spec: Spec,
+    /// The task file that makes this probe, without its secrets.
+    pub definition: Arc<str>,
 }
 
 impl Probe {
@@ -172,10 +175,12 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
         secrets: table.document().take_secrets(),
     };
     let name = name?;
+    let definition = Arc::from("");
     let probe = |(target, spec): (String, Spec)| Probe {
         identity: Identity { task: name.clone(), target, labels: labels.clone(), warn_after, warn_certificate },
         conditions: conditions.clone(),
         spec,
+        definition: Arc::clone(&definition),
     };
     let probes = specs.probes.into_iter().map(probe).collect();
     let too_slow = (limits.timeout > interval).then(|| {

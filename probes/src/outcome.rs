@@ -28,6 +28,61 @@ pub enum Verdict {
     Failed,
     /// The agent itself failed; says nothing about the target.
     Error,
+    /// It was due and was deliberately not begun; says nothing about the target.
+    Skipped,
+    /// It was due at a time at which the agent could not begin it; says nothing about the target.
+    Missed,
+}
+
+/// Why a run that was due was not begun.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Idle {
+    /// The run before it of the same task and target was still under way.
+    Overlap,
+    /// As many runs as the schedule allows were under way until its next slot came.
+    Busy,
+    /// None of the guard's targets answered: the agent itself is cut off.
+    CutOff,
+    /// Its slot passed while the machine was suspended, the clock jumped or the agent was held up.
+    Passed,
+}
+
+impl Idle {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::Overlap, Self::Busy, Self::CutOff, Self::Passed];
+
+    /// The fault's name.
+    #[must_use]
+    pub const fn fault(self) -> &'static str {
+        match self {
+            Self::Overlap => "agent.overlap",
+            Self::Busy => "agent.busy",
+            Self::CutOff => "agent.cut_off",
+            Self::Passed => "agent.slot_passed",
+        }
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Overlap => "the run before it of the same task and target was still under way",
+            Self::Busy => "as many runs as the schedule allows were under way until its next slot came",
+            Self::CutOff => "none of the guard's targets answered: the agent itself is cut off",
+            Self::Passed => {
+                "its slot passed while the machine was suspended, its clock jumped or the agent was held up"
+            }
+        }
+    }
+
+    /// How such a run is recorded.
+    #[must_use]
+    pub const fn verdict(self) -> Verdict {
+        match self {
+            Self::Overlap | Self::Busy | Self::CutOff => Verdict::Skipped,
+            Self::Passed => Verdict::Missed,
+        }
+    }
 }
 
 /// Who a run belongs to, and when it is worth a warning.
@@ -133,6 +188,17 @@ pub async fn perform<C: Check>(check: &C, identity: &Identity, host: &Host, cond
     // Only now: what is cut before it is struck could keep a part of a secret.
     let details = outcome.evidence.steps.iter_mut().filter_map(|step| step.detail.as_mut());
     outcome.detail.iter_mut().chain(details).for_each(shorten);
+    outcome
+}
+
+/// The record of a run that was due at an instant and was not begun.
+#[must_use]
+pub fn not_begun(protocol: Protocol, identity: &Identity, due: SystemTime, why: Idle) -> Outcome {
+    let mut outcome = begin(protocol, identity, due, Duration::ZERO);
+    outcome.blame_agent();
+    outcome.verdict = why.verdict();
+    outcome.fault = Some(why.fault());
+    outcome.detail = Some(why.meaning().to_owned());
     outcome
 }
 

@@ -12,7 +12,7 @@ pub(super) fn status(outcome: &Outcome) -> Status {
         Verdict::Ok if outcome.warning.is_empty() => Status::Ok,
         Verdict::Ok => Status::Failed,
         Verdict::Failed => Status::Usage,
-        Verdict::Error => Status::Error,
+        Verdict::Error | Verdict::Skipped | Verdict::Missed => Status::Error,
     }
 }
 

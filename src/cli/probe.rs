@@ -176,6 +176,6 @@ const fn status(outcome: &Outcome) -> Status {
     match outcome.verdict {
         Verdict::Ok => Status::Ok,
         Verdict::Failed => Status::Failed,
-        Verdict::Error => Status::Error,
+        Verdict::Error | Verdict::Skipped | Verdict::Missed => Status::Error,
     }
 }

@@ -24,6 +24,8 @@ pub(super) fn outcome(outcome: &Outcome, coloured: bool) -> String {
         Verdict::Ok => ("OK, with a warning", AnsiColor::Yellow),
         Verdict::Failed => ("FAILED", AnsiColor::Red),
         Verdict::Error => ("ERROR", AnsiColor::Magenta),
+        Verdict::Skipped => ("SKIPPED", AnsiColor::Magenta),
+        Verdict::Missed => ("MISSED", AnsiColor::Magenta),
     };
     let paint = |style: Style, text: &str| if coloured { format!("{style}{text}{style:#}") } else { text.to_owned() };
     let bold = Style::new().bold();
