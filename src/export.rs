@@ -42,8 +42,8 @@ impl Counters {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn count_exported(&self) {
-        self.exported.fetch_add(1, Ordering::Relaxed);
+    fn count_exported(&self, lines: u64) {
+        self.exported.fetch_add(lines, Ordering::Relaxed);
     }
 
     fn count_dropped(&self) {

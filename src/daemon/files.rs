@@ -69,7 +69,7 @@ fn parent(file: &Path) -> PathBuf {
 
 /// Hears of changes in the folders of a configuration.
 pub(super) struct Watcher {
-    watcher: Option<RecommendedWatcher>,
+    inotify: Option<RecommendedWatcher>,
     watched: BTreeSet<PathBuf>,
     news: mpsc::Receiver<()>,
     /// Something has happened that nobody was told of yet.
@@ -89,12 +89,12 @@ impl Watcher {
         if let Err(error) = &watcher {
             tracing::warn!("changes of files are noticed late: they cannot be watched: {error}");
         }
-        Self { watcher: watcher.ok(), watched: BTreeSet::new(), news, heard: false }
+        Self { inotify: watcher.ok(), watched: BTreeSet::new(), news, heard: false }
     }
 
     /// Watches the folders of these files, and no others; one that was away and is back is watched again.
     pub(super) fn follow(&mut self, files: &Files) {
-        let Some(watcher) = &mut self.watcher else { return };
+        let Some(watcher) = &mut self.inotify else { return };
         let wanted = files.folders();
         for folder in self.watched.iter().filter(|folder| !wanted.contains_key(*folder)) {
             // A folder that is gone is not watched any more anyway.

@@ -78,7 +78,7 @@ impl Writer {
             if self.broken.take().is_some() {
                 tracing::info!("[export] jsonl: {} can be written again", self.path.display());
             }
-            lines.iter().for_each(|_| self.counters.count_exported());
+            self.counters.count_exported(lines.len() as u64);
         }
     }
 

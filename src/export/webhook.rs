@@ -87,7 +87,7 @@ impl Sender {
         while let Some(body) = queue.recv().await {
             match self.send(&body).await {
                 Ok(()) => {
-                    self.counters.count_exported();
+                    self.counters.count_exported(1);
                     if std::mem::take(&mut self.broken) {
                         tracing::info!("[export] webhook: it takes failures again");
                     }
@@ -116,7 +116,7 @@ impl Sender {
     async fn post(&self, body: &Arc<str>) -> Result<(), Refusal> {
         let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, "application/json");
         let answer = request.body(body.trim_end().to_owned()).send().await;
-        let status = answer.map_err(|error| Refusal::Now(words(error.without_url())))?.status();
+        let status = answer.map_err(|error| Refusal::Now(words(&error.without_url())))?.status();
         match status {
             status if status.is_success() => Ok(()),
             status if status.is_server_error() => Err(Refusal::Now(format!("status {status}"))),
@@ -129,9 +129,9 @@ impl Sender {
 }
 
 /// An error with its causes, the last of which is the one that helps.
-fn words(error: reqwest::Error) -> String {
+fn words(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
-    let mut cause = std::error::Error::source(&error);
+    let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
         text.push_str(&format!(": {error}"));
         cause = error.source();

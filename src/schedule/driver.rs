@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::grid::{Grid, Key, Nanos, wall_clock};
 use super::guard::Guard;
-use super::slots::{Event, Slots};
+use super::slots::{Due, Event, Slots};
 use super::timeline::{Jump, Timeline};
 use super::work::{Job, Work};
 use super::{Figures, Sink};
@@ -216,15 +216,13 @@ impl Driver {
 }
 
 /// What there is to run, and when.
-fn read(config: &Arc<Config>) -> (HashMap<Key, Job>, Vec<(Key, Grid, probes::codes::Protocol)>) {
+fn read(config: &Arc<Config>) -> (HashMap<Key, Job>, Vec<Due>) {
     let (mut jobs, mut lanes) = (HashMap::new(), Vec::new());
     for (index, task) in config.tasks.iter().enumerate() {
         for (number, probe) in task.probes.iter().enumerate() {
-            let target = &probe.identity.target;
-            let key = (0..)
-                .map(|nth| Key::of(&task.name, target, nth))
-                .find(|key| !jobs.contains_key(key))
-                .unwrap_or_else(|| Key::of(&task.name, target, number));
+            let of = |nth| Key::of(&task.name, &probe.identity.target, nth);
+            // A target that a task names again has slots of its own.
+            let key = (0..number).map(of).find(|key| !jobs.contains_key(key)).unwrap_or_else(|| of(number));
             jobs.insert(key, Job { config: Arc::clone(config), task: index, probe: number });
             lanes.push((key, Grid::of(key, task.interval), probe.spec.protocol()));
         }

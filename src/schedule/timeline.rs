@@ -39,12 +39,11 @@ impl Timeline {
     pub(super) fn instant(&self, wall: Nanos) -> Instant {
         // Nothing in the schedule is further away than this.
         const FAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-        match wall.checked_sub(self.wall) {
-            Some(ahead) => self.instant + Duration::from_nanos(ahead).min(FAR),
-            None => {
-                let back = Duration::from_nanos(self.wall - wall);
-                self.instant.checked_sub(back).unwrap_or(self.instant)
-            }
+        let distance = Duration::from_nanos(wall.abs_diff(self.wall)).min(FAR);
+        if wall >= self.wall {
+            self.instant + distance
+        } else {
+            self.instant.checked_sub(distance).unwrap_or(self.instant)
         }
     }
 
