@@ -9,4 +9,6 @@ pub mod settings; // 10  what a host says to every task
 pub mod task; //     11  task files: TOML in, runnable probes out
 pub mod config; //   12  a whole configuration: settings and all their tasks
 pub mod run; //      12  one run, as those get it who keep, count, show and export it
+pub mod metrics; //  14  what is counted and measured, as Prometheus reads it
+pub mod web; //      16  the only door that others come in by
 pub mod cli; //      18  the command line
