@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use askama::Template as _;
+use probes::codes::Protocol;
 use probes::phases::milliseconds as in_milliseconds;
 
 use super::{Answer, Pages, Range, Request, glance, title};
@@ -51,17 +52,21 @@ impl Pages {
         })?;
         let query = request.value("q").to_lowercase();
         let failing = request.value("failing") == "1";
-        let mut found: Vec<(&Probe, Option<&Target>)> = self
+        let mut found: Vec<Found<'_>> = self
             .probes()
-            .map(|probe| (probe, known.get(&(probe.identity.task.as_str(), probe.identity.target.as_str()).into())))
+            .map(|probe| {
+                let (task, target) = probe.shown();
+                let name = Name { task, target };
+                Found { protocol: probe.spec.protocol(), known: known.get(&name), name }
+            })
             .collect();
         let summary = summary(self.config.tasks.len(), &found, &top);
-        found.retain(|(probe, target)| {
+        found.retain(|found| {
             let fits = |text: &str| text.to_lowercase().contains(&query);
-            (fits(&probe.identity.task) || fits(&probe.identity.target)) && (!failing || state(*target) == State::Bad)
+            (fits(&found.name.task) || fits(&found.name.target)) && (!failing || state(found.known) == State::Bad)
         });
         // What fails stands first; what is alike stands as the files have it.
-        found.sort_by_key(|(_, target)| match state(*target) {
+        found.sort_by_key(|found| match state(found.known) {
             State::Bad => 0,
             State::Odd => 1,
             State::Good => 2,
@@ -70,12 +75,8 @@ impl Pages {
         let place = |page: Option<usize>| page.map(|page| frame.with("page", &page.to_string()));
         let first = page.saturating_mul(ROWS);
         let more = found.len() > first.saturating_add(ROWS);
-        let rows: Result<Vec<Row>, Error> = found
-            .into_iter()
-            .skip(first)
-            .take(ROWS)
-            .map(|(probe, target)| self.row(&frame, probe, target, range, now))
-            .collect();
+        let rows: Result<Vec<Row>, Error> =
+            found.into_iter().skip(first).take(ROWS).map(|found| self.row(&frame, found, range, now)).collect();
         let overview = Overview {
             title: words.overview,
             ranges: range.chips(&frame),
@@ -112,19 +113,12 @@ impl Pages {
         chips
     }
 
-    fn row(
-        &self,
-        frame: &Frame,
-        probe: &Probe,
-        target: Option<&Target>,
-        range: Range,
-        now: SystemTime,
-    ) -> Result<Row, Error> {
+    fn row(&self, frame: &Frame, found: Found<'_>, range: Range, now: SystemTime) -> Result<Row, Error> {
         let words = frame.words();
-        let identity = &probe.identity;
+        let Found { name: Name { task, target: address }, protocol, known: target } = found;
         let points = match target {
             None => Vec::new(),
-            Some(_) if range == Range::Hour => self.minutes(&identity.task, &identity.target, now)?,
+            Some(_) if range == Range::Hour => self.minutes(&task, &address, now)?,
             Some(target) => hours(target, range, now),
         };
         let means: Vec<f64> = points.iter().filter_map(|(mean, _)| *mean).collect();
@@ -137,10 +131,10 @@ impl Pages {
         #[expect(clippy::cast_precision_loss, reason = "a sparkline has a few hundred points")]
         let mean = means.iter().sum::<f64>() / means.len() as f64;
         Ok(Row {
-            task: identity.task.clone(),
-            target: identity.target.clone(),
-            protocol: probe.spec.protocol().name(),
-            link: frame.link("/task", &[("name", &identity.task), ("target", &identity.target)]),
+            link: frame.link("/task", &[("name", &task), ("target", &address)]),
+            task,
+            target: address,
+            protocol: protocol.name(),
             state: state(target),
             code,
             title,
@@ -172,7 +166,7 @@ impl Pages {
 fn known(summaries: Vec<Known>) -> HashMap<Name, Target> {
     let mut known: HashMap<Name, Target> = HashMap::new();
     for summary in summaries {
-        let target = known.entry(Name(summary.task, summary.target)).or_default();
+        let target = known.entry(Name { task: summary.task, target: summary.target }).or_default();
         target.runs += summary.runs;
         target.failed += summary.failed;
         let hours = summary.hours.iter();
@@ -185,14 +179,18 @@ fn known(summaries: Vec<Known>) -> HashMap<Name, Target> {
     known
 }
 
-/// A task and a target.
+/// A task and a target, as results have them.
 #[derive(Eq, Hash, PartialEq)]
-struct Name(String, String);
+struct Name {
+    task: String,
+    target: String,
+}
 
-impl From<(&str, &str)> for Name {
-    fn from((task, target): (&str, &str)) -> Self {
-        Self(task.to_owned(), target.to_owned())
-    }
+/// A target of the configuration, and what is known of it.
+struct Found<'k> {
+    name: Name,
+    protocol: Protocol,
+    known: Option<&'k Target>,
 }
 
 fn state(target: Option<&Target>) -> State {
@@ -204,11 +202,11 @@ fn state(target: Option<&Target>) -> State {
     }
 }
 
-fn summary(tasks: usize, found: &[(&Probe, Option<&Target>)], top: &Top) -> Summary {
+fn summary(tasks: usize, found: &[Found<'_>], top: &Top) -> Summary {
     Summary {
         tasks,
         targets: found.len(),
-        failing: found.iter().filter(|(_, target)| state(*target) == State::Bad).count(),
+        failing: found.iter().filter(|found| state(found.known) == State::Bad).count(),
         runs: top.runs,
         failed: top.failed,
         availability: percent(top.runs - top.failed, top.runs),

@@ -14,7 +14,6 @@ use crate::page::task::{Row, TaskPage};
 use crate::page::words::{Language, Words};
 use crate::page::{Chip, Frame, State, milliseconds, percent};
 use crate::store::{Bucket, HistoryQuery, Stored, TimelineQuery};
-use crate::task::Probe;
 
 /// How many columns a plot has.
 const STEPS: usize = 60;
@@ -26,18 +25,21 @@ const COLOURS: [&str; 5] = ["c0", "c1", "c2", "c3", "c4"];
 impl Pages {
     pub(super) fn target(&self, frame: Frame, request: &Request) -> Answer {
         let task = request.value("name");
-        let probes = || self.config.tasks.iter().filter(|known| known.name == task).flat_map(|task| &task.probes);
+        let probes = self.config.tasks.iter().flat_map(|task| &task.probes);
+        let shown = probes.map(|probe| (probe.shown(), probe.spec.protocol()));
+        let targets: Vec<(String, Protocol)> =
+            shown.filter(|((name, _), _)| name == task).map(|((_, target), protocol)| (target, protocol)).collect();
         let wanted = request.value("target");
-        let probe = probes().find(|probe| wanted.is_empty() || probe.identity.target == wanted);
+        let chosen = targets.iter().find(|(target, _)| wanted.is_empty() || target == wanted);
         let newest = HistoryQuery {
             task: Some(task.to_owned()),
-            target: probe.map(|probe| probe.identity.target.as_str()).or(Some(wanted)).map(str::to_owned),
+            target: Some(chosen.map_or(wanted, |(target, _)| target).to_owned()),
             limit: 1,
             ..HistoryQuery::default()
         };
         let last = self.reader.history(&newest)?.pop();
         // A task that a reload has taken away still has its results.
-        let Some(protocol) = probe.map(|probe| probe.spec.protocol()).or(last.as_ref().map(|run| run.protocol)) else {
+        let Some(protocol) = chosen.map(|(_, protocol)| *protocol).or(last.as_ref().map(|run| run.protocol)) else {
             return Err(self.missing(frame, task));
         };
         let target = newest.target.clone().unwrap_or_default();
@@ -60,7 +62,7 @@ impl Pages {
             title: task.to_owned(),
             task: task.to_owned(),
             protocol: protocol.name(),
-            targets: chips(probes(), &target, &frame),
+            targets: chips(&targets, &target, &frame),
             target,
             ranges: range.chips(&frame),
             state,
@@ -99,13 +101,13 @@ impl Pages {
     }
 }
 
-fn chips<'p>(probes: impl Iterator<Item = &'p Probe>, target: &str, frame: &Frame) -> Vec<Chip> {
-    let chip = |probe: &Probe| Chip {
-        text: probe.identity.target.clone(),
-        link: frame.with("target", &probe.identity.target),
-        chosen: probe.identity.target == target,
+fn chips(targets: &[(String, Protocol)], chosen: &str, frame: &Frame) -> Vec<Chip> {
+    let chip = |(target, _): &(String, Protocol)| Chip {
+        text: target.clone(),
+        link: frame.with("target", target),
+        chosen: target == chosen,
     };
-    probes.map(chip).collect()
+    targets.iter().map(chip).collect()
 }
 
 fn filters(frame: &Frame, request: &Request) -> Vec<Chip> {
