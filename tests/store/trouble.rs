@@ -131,6 +131,8 @@ fn a_file_that_is_damaged_or_removed_meanwhile_is_begun_anew() {
     push(&store, 10);
     until(|| store.health().written == 20 && store.health().trouble.is_none());
     assert_eq!(reader.history(&agent::store::HistoryQuery::default()).expect("an answer").len(), 10);
+    // The log stays where somebody reads.
+    drop(reader);
     store.close();
     // In the middle: the root of a table.
     let mut bytes = fs::read(&path).expect("the file");
