@@ -6,6 +6,7 @@
 mod check;
 mod codes;
 mod conversation;
+mod daemon;
 mod nagios;
 mod probe;
 mod progress;
@@ -33,6 +34,8 @@ struct Arguments {
 enum Verb {
     /// Run tasks once, now, and print each result as it ends
     Probe(Probe),
+    /// Run all tasks at their times, until a signal ends it
+    Daemon(Daemon),
     /// Read task files and settings, start nothing, and report every mistake with its place
     Check(Check),
     /// List the catalogue of codes, or the faults with the code each book gives them
@@ -73,6 +76,13 @@ struct Probe {
     /// Show the conversation on standard error as it happens
     #[arg(short, long)]
     verbose: bool,
+}
+
+#[derive(Args, Debug)]
+struct Daemon {
+    /// Settings of this host, which name the task files
+    #[arg(long, value_name = "FILE", default_value = "config/agent.toml")]
+    config: PathBuf,
 }
 
 #[derive(Args, Debug)]
@@ -139,6 +149,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let status = match arguments.verb {
         Verb::Probe(call) => probe::run(&call),
+        Verb::Daemon(call) => daemon::run(&call),
         Verb::Check(call) => check::run(&call),
         Verb::Codes(call) => codes::list(&call),
         Verb::Explain(call) => codes::explain(&call),

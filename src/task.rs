@@ -16,6 +16,7 @@ mod tcp;
 mod tls;
 mod transfer;
 mod udp;
+mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -33,6 +34,8 @@ use probes::spec::Spec;
 use crate::reader::{Document, Item, Problem, Problems, Source, Table, Text, read_text};
 use crate::resolver;
 use crate::settings::Settings;
+
+pub use url::read_url;
 
 /// One task: what to probe, how and how often.
 #[derive(Debug)]

@@ -62,11 +62,12 @@ fn tests() -> Vec<Test> {
         Err(error) => return vec![Test::quick("cases", move || Err(error))],
     };
     let mut tests = checks::tests(&files);
-    tests.extend(
-        files.into_iter().map(|file| {
-            Test::new(format!("{}::{}", file.protocol, file.slug), async move { stage::play(&file).await })
-        }),
-    );
+    tests.extend(files.into_iter().map(|file| {
+        Test::timed(format!("{}::{}", file.protocol, file.slug), move || {
+            let file = file.clone();
+            async move { stage::play(&file).await }
+        })
+    }));
     tests
 }
 

@@ -10,6 +10,11 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use super::stalls::Stalls;
+
+/// How often a test is played again because of stalls.
+const MOST_STALLS: u32 = 2;
+
 type Run = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// One test.
@@ -17,12 +22,39 @@ pub struct Test {
     /// The name, as filters see it.
     pub name: String,
     run: Run,
+    again: Option<Box<dyn Fn() -> Run + Send>>,
 }
 
 impl Test {
     /// A test that is a future.
     pub fn new(name: impl Into<String>, run: impl Future<Output = Result<(), String>> + Send + 'static) -> Self {
-        Self { name: name.into(), run: Box::pin(run) }
+        Self { name: name.into(), run: Box::pin(run), again: None }
+    }
+
+    /// A test with timers, which is played again if the machine stood still while it failed.
+    pub fn timed<F>(name: impl Into<String>, play: impl Fn() -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        let again: Box<dyn Fn() -> Run + Send> = Box::new(move || Box::pin(play()));
+        Self { name: name.into(), run: again(), again: Some(again) }
+    }
+
+    /// Plays it; the failures that a stall may have made are said and not counted.
+    async fn play(self, stalls: &Stalls) -> Result<(), String> {
+        let mut run = self.run;
+        for _ in 0..MOST_STALLS {
+            let began = Instant::now();
+            let ended = attempt(run).await;
+            let Err(why) = &ended else { return ended };
+            let (Some(again), Some(stall)) = (&self.again, stalls.longest_since(began)) else { return ended };
+            say(&format!(
+                "test {} ... again: the machine stood still for {stall:.0?} while it failed:\n{why}",
+                self.name
+            ));
+            run = again();
+        }
+        attempt(run).await
     }
 
     /// A test that needs no waiting.
@@ -78,7 +110,7 @@ impl Options {
 }
 
 fn default_threads() -> usize {
-    std::env::var("RUST_TEST_THREADS").ok().and_then(|count| count.parse().ok()).unwrap_or(8)
+    std::env::var("RUST_TEST_THREADS").ok().and_then(|count| count.parse().ok()).unwrap_or(6)
 }
 
 /// Runs the tests, several at a time, and reports them as they end.
@@ -95,14 +127,14 @@ pub async fn run(tests: Vec<Test>, options: &Options) -> ExitCode {
     say(&format!("\nrunning {count} test{}", if count == 1 { "" } else { "s" }));
     let began = Instant::now();
     let places = Arc::new(Semaphore::new(options.threads.max(1)));
+    let stalls = Stalls::watch();
     let mut running = JoinSet::new();
     for test in chosen {
         let places = Arc::clone(&places);
+        let stalls = stalls.clone();
         running.spawn(async move {
             let _place = places.acquire_owned().await;
-            // A task of its own, so that a panic is the failure of one test.
-            let ended = tokio::spawn(test.run).await;
-            (test.name, ended.unwrap_or_else(|panic| Err(format!("  panicked: {panic}"))))
+            (test.name.clone(), test.play(&stalls).await)
         });
     }
     let mut failures = Vec::new();
@@ -124,6 +156,11 @@ pub async fn run(tests: Vec<Test>, options: &Options) -> ExitCode {
         began.elapsed().as_secs_f64()
     ));
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(101) }
+}
+
+/// One playing in a task of its own, so that a panic is the failure of one test.
+async fn attempt(run: Run) -> Result<(), String> {
+    tokio::spawn(run).await.unwrap_or_else(|panic| Err(format!("  panicked: {panic}")))
 }
 
 fn report(failures: &[(String, String)]) {

@@ -29,6 +29,7 @@ pub mod records; //      what name servers answer, as case files write it
 pub mod scene; //        a case with its peers up
 pub mod script; //       what a peer does, step by step
 pub mod stage; //        one case from its text to its verdict
+pub mod stalls; //       notices when the machine stands still
 pub mod status; //       OCSP responses and revocation lists
 pub mod table; //        one file with many cases
 pub mod tls; //          TLS on top of a peer
