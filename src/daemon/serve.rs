@@ -99,7 +99,7 @@ pub(super) async fn serve(path: &Path, config: Config, files: Files) -> Result<(
 
 impl Daemon {
     fn start(path: &Path, config: Config, files: Files) -> Result<Self, Trouble> {
-        let state = state_folder(&config);
+        let state = config.settings.daemon.state_folder();
         if let Err(error) = fs::create_dir_all(&state) {
             tracing::error!("the state folder {} cannot be made: {error}", state.display());
         }
@@ -211,14 +211,6 @@ async fn close(export: Arc<Export>, grace: Duration) {
     if let Ok(export) = Arc::try_unwrap(export) {
         export.close(grace).await;
     }
-}
-
-/// Where the daemon keeps what must outlast it.
-fn state_folder(config: &Config) -> PathBuf {
-    let given = std::env::var("STATE_DIRECTORY").ok().filter(|given| !given.is_empty());
-    // The service manager may name several; the first is the one of the unit's name.
-    let given = given.and_then(|given| given.split(':').next().map(PathBuf::from));
-    config.settings.daemon.state.clone().or(given).unwrap_or_else(|| PathBuf::from("var"))
 }
 
 fn stamps() -> [Stamp; 2] {
