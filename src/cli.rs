@@ -7,20 +7,25 @@ mod check;
 mod codes;
 mod conversation;
 mod daemon;
+mod history;
 mod nagios;
 mod probe;
 mod progress;
+mod replay;
 mod text;
+mod top;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::reader::Problems;
+use crate::reader::{self, Problems};
 use crate::settings::Settings;
+use crate::store::Reader;
 
 /// Probes services and says which documented code a failure has, with the evidence beside it.
 #[derive(Debug, Parser)]
@@ -38,6 +43,12 @@ enum Verb {
     Daemon(Daemon),
     /// Read task files and settings, start nothing, and report every mistake with its place
     Check(Check),
+    /// Say which error codes were the most frequent, for each combination of dimensions
+    Top(Top),
+    /// List past runs, the newest first
+    History(History),
+    /// Print the task file that made a stored run
+    Replay(Replay),
     /// List the catalogue of codes, or the faults with the code each book gives them
     Codes(Codes),
     /// Say what a code means, what triggers it and what to do
@@ -96,6 +107,65 @@ struct Check {
     files: Vec<PathBuf>,
 }
 
+/// Which store is asked.
+#[derive(Args, Debug)]
+struct Asked {
+    /// Settings of the host, which say where the store is
+    #[arg(long, value_name = "FILE", default_value = "config/agent.toml", conflicts_with = "store")]
+    config: PathBuf,
+    /// The store itself
+    #[arg(long, value_name = "PATH")]
+    store: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct Top {
+    /// One list for each combination of these: task, target, protocol, book, host, address (of the peer), or the key of a
+    /// label
+    #[arg(long, value_name = "DIM", value_delimiter = ',')]
+    by: Vec<String>,
+    /// How far back, as in 90m, 24h or 30d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = reader::duration)]
+    since: Duration,
+    /// How many codes each list has, at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Args, Debug)]
+struct History {
+    /// Only the runs of this task
+    task: Option<String>,
+    /// How far back, as in 90m, 24h or 30d; as far as the store does, if it is not given
+    #[arg(long, value_name = "DURATION", value_parser = reader::duration)]
+    since: Option<Duration>,
+    /// Only those that failed
+    #[arg(long)]
+    failed: bool,
+    /// How many, at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Args, Debug)]
+struct Replay {
+    /// The run, as results and `agent history` name it
+    #[arg(value_name = "RUN_ID")]
+    id: String,
+    #[command(flatten)]
+    asked: Asked,
+}
+
 #[derive(Args, Debug)]
 struct Codes {
     /// Only this book, or this protocol of it, as in cloudmonitor/http
@@ -151,6 +221,9 @@ pub fn main() -> ExitCode {
         Verb::Probe(call) => probe::run(&call),
         Verb::Daemon(call) => daemon::run(&call),
         Verb::Check(call) => check::run(&call),
+        Verb::Top(call) => top::run(&call),
+        Verb::History(call) => history::run(&call),
+        Verb::Replay(call) => replay::run(&call),
         Verb::Codes(call) => codes::list(&call),
         Verb::Explain(call) => codes::explain(&call),
     };
@@ -177,6 +250,15 @@ fn print(text: &str) {
 /// Writes to standard error; when that fails there is nobody left to tell.
 fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The store that a call asks.
+fn store(asked: &Asked) -> Result<Reader, String> {
+    let path = match &asked.store {
+        Some(path) => path.clone(),
+        None => Settings::read_file(&asked.config).map_err(|problems| problems.to_string())?.daemon.store_path(),
+    };
+    Reader::open(&path).map_err(|error| format!("error: {error}\n"))
 }
 
 fn settings(path: Option<&PathBuf>) -> Result<Settings, Problems> {

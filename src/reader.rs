@@ -24,6 +24,7 @@ use toml::de::{DeTable, DeValue};
 pub use file::{Stamp, noting, read_file, read_text};
 pub use item::{Item, Text};
 pub use problem::{Problem, Problems, disturbs, printable};
+pub use units::duration;
 
 /// A text and where it came from.
 #[derive(Clone, Debug)]

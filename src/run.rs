@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use probes::outcome::Outcome;
+use serde::Serialize;
 
 use crate::reader::disturbs;
 
@@ -23,8 +24,8 @@ pub struct Run {
 
 /// One result as one line of JSON, with its end; nothing in it disturbs the terminal of someone who looks at it.
 #[must_use]
-pub fn json_line(outcome: &Outcome) -> String {
-    match serde_json::to_string(outcome) {
+pub fn json_line(result: &impl Serialize) -> String {
+    match serde_json::to_string(result) {
         // What may stand in a text and disturb is written as JSON's escape.
         Ok(line) => {
             line.chars().fold(String::with_capacity(line.len() + 1), |mut line, letter| {
@@ -36,6 +37,6 @@ pub fn json_line(outcome: &Outcome) -> String {
                 line
             }) + "\n"
         }
-        Err(error) => unreachable!("an outcome has only JSON's kinds of values: {error}"),
+        Err(error) => unreachable!("a result has only JSON's kinds of values: {error}"),
     }
 }

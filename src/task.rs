@@ -70,6 +70,13 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// The name of its task and its target as results have them: both may come from the environment, and are secret then.
+    #[must_use]
+    pub fn shown(&self) -> (String, String) {
+        let long = self.conditions.secrets.long();
+        (long.strike(&self.identity.task), long.strike(&self.identity.target))
+    }
+
     /// Runs it once.
     pub async fn run(&self, host: &Host) -> Outcome {
         self.spec.run(&self.identity, host, &self.conditions).await

@@ -15,6 +15,7 @@ mod metrics;
 mod page;
 mod patience;
 mod probe;
+mod query;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::Config;
 use crate::metrics::{Metrics, Standing};
+use crate::store::Reader;
 pub use door::Door;
 pub use encryption::check;
 use probe::Asker;
@@ -48,6 +50,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// What schedule, store and export say of themselves.
     pub standing: Arc<dyn Fn() -> Standing + Send + Sync>,
+    /// What the API asks; none where nothing is stored.
+    pub store: Option<Reader>,
     /// Where requests to reload go.
     pub reload: mpsc::Sender<Reload>,
     /// Whether the schedule runs: false before it does, and again while it drains.
@@ -65,17 +69,20 @@ fn router(app: App) -> Router {
     let config = app.config.clone();
     let asker = Arc::new(Asker::default());
     Router::new()
+        .route("/-/healthy", get(health::healthy))
         .route("/-/ready", get(health::ready))
         .route("/-/reload", post(health::reload))
         .route("/metrics", get(metrics::all))
         .route("/probe", get(move |state, request| probe::ask(asker, state, request)))
         .route("/api/v1/tasks", get(api::tasks))
+        .route("/api/v1/results", get(api::results))
+        .route("/api/v1/results/{id}", get(api::result))
+        .route("/api/v1/top", get(api::top))
         .merge(page::router())
         .layer(middleware::from_fn(cross_site::refuse))
         .fallback(answer::unknown)
         .method_not_allowed_fallback(answer::wrong_method)
         .layer(middleware::from_fn_with_state(config, auth::require))
-        .route("/-/healthy", get(health::healthy))
         .layer(middleware::from_fn(strict))
         .with_state(app)
 }

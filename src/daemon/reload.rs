@@ -45,6 +45,7 @@ impl Daemon {
             tracing::error!("the configuration was read again and refused, the running one stays");
             reason.lines().for_each(|line| tracing::error!("{line}"));
         }
+        self.refused.send_replace(answer.as_ref().err().cloned());
         self.manager.tell("READY=1");
         answer
     }

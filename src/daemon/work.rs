@@ -42,6 +42,8 @@ pub(super) struct Daemon {
     pub(super) metrics: Arc<Metrics>,
     pub(super) exported: Arc<Counters>,
     pub(super) manager: Manager,
+    /// Why the configuration that was read last was refused.
+    pub(super) refused: watch::Sender<Option<String>>,
     store: Arc<Store>,
     ready: watch::Sender<bool>,
     door: Opened,
@@ -76,12 +78,19 @@ impl Daemon {
         let schedule = Schedule::start(Arc::clone(&config), Arc::clone(&host), sink);
         let mut watcher = Watcher::new();
         watcher.follow(&files);
+        let refused = watch::Sender::new(None);
         let (config, host, ready) = (watch::Sender::new(config), watch::Sender::new(host), watch::Sender::new(true));
         let app = App {
             config: config.subscribe(),
             host: host.subscribe(),
             metrics: Arc::clone(&metrics),
-            standing: standing(Arc::clone(schedule.figures()), Arc::clone(&store), Arc::clone(&exported)),
+            store: Some(store.reader()),
+            standing: standing(
+                Arc::clone(schedule.figures()),
+                Arc::clone(&store),
+                Arc::clone(&exported),
+                refused.subscribe(),
+            ),
             reload,
             ready: ready.subscribe(),
         };
@@ -99,6 +108,7 @@ impl Daemon {
             exported,
             manager: Manager::of_environment(),
             store,
+            refused,
             ready,
             door: Opened::new(door, app),
         })
@@ -178,6 +188,7 @@ fn standing(
     figures: Arc<Figures>,
     store: Arc<Store>,
     exported: Arc<Counters>,
+    refused: watch::Receiver<Option<String>>,
 ) -> Arc<dyn Fn() -> Standing + Send + Sync> {
     Arc::new(move || {
         let health = store.health();
@@ -189,10 +200,12 @@ fn standing(
                 written: health.written,
                 dropped: health.dropped,
                 bytes: health.bytes,
-                failing: health.trouble.is_some(),
+                trouble: health.trouble.map(|trouble| (trouble.text, trouble.since)),
                 last_commit: health.committed,
             }),
             export_dropped: exported.dropped(),
+            cut_off: figures.is_cut_off(),
+            refused: refused.borrow().clone(),
         }
     })
 }

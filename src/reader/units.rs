@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads `250ms`, `5s`, `2m`, `1h`, `14d`; fractions are fine.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let bad = || format!("`{text}` is no duration such as 250ms, 5s, 2m, 1h or 14d");
     let unit_at = text.find(|letter: char| letter.is_ascii_alphabetic()).ok_or_else(bad)?;
     let (number, unit) = text.split_at(unit_at);

@@ -130,6 +130,23 @@ impl Default for Log {
     }
 }
 
+impl Settings {
+    /// Where the daemon keeps what must outlast it.
+    #[must_use]
+    pub fn state_folder(&self) -> PathBuf {
+        let given = std::env::var("STATE_DIRECTORY").ok().filter(|given| !given.is_empty());
+        // The service manager may name several; the first is the one of the unit's name.
+        let given = given.and_then(|given| given.split(':').next().map(PathBuf::from));
+        self.state.clone().or(given).unwrap_or_else(|| PathBuf::from("var"))
+    }
+
+    /// Where the results are.
+    #[must_use]
+    pub fn store_path(&self) -> PathBuf {
+        self.state_folder().join(&self.store.path)
+    }
+}
+
 /// Reads the daemon's sections; a key that is absent has its default.
 pub(super) fn read(root: &Table<'_>) -> Settings {
     Settings {
