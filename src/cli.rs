@@ -6,6 +6,7 @@
 mod check;
 mod codes;
 mod conversation;
+mod import;
 mod nagios;
 mod probe;
 mod progress;
@@ -39,6 +40,8 @@ enum Verb {
     Codes(Codes),
     /// Say what a code means, what triggers it and what to do
     Explain(Explain),
+    /// Turn modules of blackbox_exporter into tasks
+    Import(Import),
 }
 
 #[derive(Args, Debug)]
@@ -106,6 +109,16 @@ struct Explain {
     code: String,
 }
 
+#[derive(Args, Debug)]
+struct Import {
+    /// The configuration of blackbox_exporter, a YAML file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where the task file goes, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Format {
     /// For people
@@ -142,6 +155,7 @@ pub fn main() -> ExitCode {
         Verb::Check(call) => check::run(&call),
         Verb::Codes(call) => codes::list(&call),
         Verb::Explain(call) => codes::explain(&call),
+        Verb::Import(call) => import::run(&call),
     };
     let lost = LOST.load(Ordering::Relaxed);
     ExitCode::from(if lost { Status::Error } else { status } as u8)
