@@ -6,21 +6,27 @@
 mod check;
 mod codes;
 mod conversation;
+mod daemon;
+mod history;
 mod import;
 mod nagios;
 mod probe;
 mod progress;
+mod replay;
 mod text;
+mod top;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::reader::Problems;
+use crate::reader::{self, Problems};
 use crate::settings::Settings;
+use crate::store::Reader;
 
 /// Probes services and says which documented code a failure has, with the evidence beside it.
 #[derive(Debug, Parser)]
@@ -34,8 +40,16 @@ struct Arguments {
 enum Verb {
     /// Run tasks once, now, and print each result as it ends
     Probe(Probe),
+    /// Run all tasks at their times, until a signal ends it
+    Daemon(Daemon),
     /// Read task files and settings, start nothing, and report every mistake with its place
     Check(Check),
+    /// Say which error codes were the most frequent, for each combination of dimensions
+    Top(Top),
+    /// List past runs, the newest first
+    History(History),
+    /// Print the task file that made a stored run
+    Replay(Replay),
     /// List the catalogue of codes, or the faults with the code each book gives them
     Codes(Codes),
     /// Say what a code means, what triggers it and what to do
@@ -79,6 +93,13 @@ struct Probe {
 }
 
 #[derive(Args, Debug)]
+struct Daemon {
+    /// Settings of this host, which name the task files
+    #[arg(long, value_name = "FILE", default_value = "config/agent.toml")]
+    config: PathBuf,
+}
+
+#[derive(Args, Debug)]
 #[command(override_usage = "agent check <TASKFILE>...\n       agent check --config <FILE> [TASKFILE]...")]
 struct Check {
     /// Settings of the host
@@ -87,6 +108,65 @@ struct Check {
     /// Task files
     #[arg(value_name = "TASKFILE", required_unless_present = "config")]
     files: Vec<PathBuf>,
+}
+
+/// Which store is asked.
+#[derive(Args, Debug)]
+struct Asked {
+    /// Settings of the host, which say where the store is
+    #[arg(long, value_name = "FILE", default_value = "config/agent.toml", conflicts_with = "store")]
+    config: PathBuf,
+    /// The store itself
+    #[arg(long, value_name = "PATH")]
+    store: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+struct Top {
+    /// One list for each combination of these: task, target, protocol, book, host, address (of the peer), or the key of a
+    /// label
+    #[arg(long, value_name = "DIM", value_delimiter = ',')]
+    by: Vec<String>,
+    /// How far back, as in 90m, 24h or 30d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = reader::duration)]
+    since: Duration,
+    /// How many codes each list has, at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Args, Debug)]
+struct History {
+    /// Only the runs of this task
+    task: Option<String>,
+    /// How far back, as in 90m, 24h or 30d; as far as the store does, if it is not given
+    #[arg(long, value_name = "DURATION", value_parser = reader::duration)]
+    since: Option<Duration>,
+    /// Only those that failed
+    #[arg(long)]
+    failed: bool,
+    /// How many, at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// How they are printed
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    format: ListFormat,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Args, Debug)]
+struct Replay {
+    /// The run, as results and `agent history` name it
+    #[arg(value_name = "RUN_ID")]
+    id: String,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 #[derive(Args, Debug)]
@@ -152,7 +232,11 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let status = match arguments.verb {
         Verb::Probe(call) => probe::run(&call),
+        Verb::Daemon(call) => daemon::run(&call),
         Verb::Check(call) => check::run(&call),
+        Verb::Top(call) => top::run(&call),
+        Verb::History(call) => history::run(&call),
+        Verb::Replay(call) => replay::run(&call),
         Verb::Codes(call) => codes::list(&call),
         Verb::Explain(call) => codes::explain(&call),
         Verb::Import(call) => import::run(&call),
@@ -180,6 +264,15 @@ fn print(text: &str) {
 /// Writes to standard error; when that fails there is nobody left to tell.
 fn complain(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The store that a call asks.
+fn store(asked: &Asked) -> Result<Reader, String> {
+    let path = match &asked.store {
+        Some(path) => path.clone(),
+        None => Settings::read_file(&asked.config).map_err(|problems| problems.to_string())?.daemon.store_path(),
+    };
+    Reader::open(&path).map_err(|error| format!("error: {error}\n"))
 }
 
 fn settings(path: Option<&PathBuf>) -> Result<Settings, Problems> {

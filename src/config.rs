@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::reader::{Problem, Problems};
 use crate::settings::Settings;
-use crate::task::{self, Task};
+use crate::task::{self, Probe, Task};
 
 /// The settings of a host and its tasks.
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub struct Config {
     pub settings: Settings,
     /// The tasks, in the order of their files; no two have the same name.
     pub tasks: Vec<Task>,
+    /// What `[guard]` watches: one of them must answer, or the agent itself is cut off.
+    pub guard: Vec<Probe>,
 }
 
 impl Config {
@@ -53,12 +56,30 @@ impl Config {
                 Err(problems) => found.0.extend(problems.0),
             }
         }
-        if found.is_empty() { Ok(Self { settings, tasks }) } else { Err(found) }
+        let guard = read_guard(&settings, &mut found);
+        if found.is_empty() { Ok(Self { settings, tasks, guard }) } else { Err(found) }
     }
 }
 
+/// How long a guard's target may take to answer.
+const GUARD_TIMEOUT: Duration = Duration::from_secs(3);
+
+fn read_guard(settings: &Settings, found: &mut Problems) -> Vec<Probe> {
+    let mut guard = Vec::new();
+    for watched in &settings.daemon.guard {
+        match task::read_url(&watched.url, "[guard]", settings) {
+            Ok(tasks) => guard.extend(tasks.into_iter().flat_map(|task| task.probes)),
+            Err(problems) => found.0.extend(problems.0.iter().map(|problem| watched.place.clone().because(problem))),
+        }
+    }
+    for limits in guard.iter_mut().map(|probe| &mut probe.conditions.limits) {
+        limits.timeout = GUARD_TIMEOUT.min(limits.timeout);
+    }
+    guard
+}
+
 /// The files behind patterns such as `tasks/*.toml`; a plain name must exist.
-fn expand(patterns: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
+pub fn expand(patterns: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut files = Vec::new();
     for pattern in patterns {
         let text = pattern.to_string_lossy();

@@ -10,8 +10,11 @@ pub mod task; //     11  task files: TOML in, runnable probes out
 pub mod config; //   12  a whole configuration: settings and all their tasks
 pub mod run; //      12  one run, as those get it who keep, count, show and export it
 pub mod import; //   12  modules of blackbox_exporter as tasks
+pub mod schedule; // 13  when what runs
+pub mod export; //   14  failures on their way out
 pub mod metrics; //  14  what is counted and measured, as Prometheus reads it
 pub mod store; //    14  every run on disk, and what the runs add up to
 pub mod page; //     15  the status page as HTML
 pub mod web; //      16  the only door that others come in by
+pub mod daemon; //   17  all of it at work, for months
 pub mod cli; //      18  the command line

@@ -21,7 +21,7 @@ use probes::secret::{Secrets, is_secret_name};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-pub use file::{read_file, read_text};
+pub use file::{Stamp, noting, read_file, read_text};
 pub use item::{Item, Text};
 pub use problem::{Problem, Problems, disturbs, printable};
 pub use units::duration;

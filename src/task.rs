@@ -17,6 +17,7 @@ mod tcp;
 mod tls;
 mod transfer;
 mod udp;
+mod url;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -35,6 +36,8 @@ use crate::reader::{Document, Item, Problem, Problems, Source, Table, Text, read
 use crate::resolver;
 use crate::settings::Settings;
 pub use module::{Asked, Module};
+
+pub use url::read_url;
 
 /// One task: what to probe, how and how often.
 #[derive(Debug)]
@@ -67,6 +70,13 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// The name of its task and its target as results have them: both may come from the environment, and are secret then.
+    #[must_use]
+    pub fn shown(&self) -> (String, String) {
+        let long = self.conditions.secrets.long();
+        (long.strike(&self.identity.task), long.strike(&self.identity.target))
+    }
+
     /// Runs it once.
     pub async fn run(&self, host: &Host) -> Outcome {
         self.spec.run(&self.identity, host, &self.conditions).await

@@ -154,7 +154,10 @@ pub struct Outcome {
 }
 
 /// The fault of a run that panicked.
-const PANIC: &str = "agent.panic";
+pub const PANIC: &str = "agent.panic";
+
+/// What a panic is, for people.
+pub const PANIC_MEANING: &str = "the probe itself failed, please report it";
 
 /// Runs a check once. A panic fails this run and nothing else.
 pub async fn perform<C: Check>(check: &C, identity: &Identity, host: &Host, conditions: &Conditions) -> Outcome {
@@ -230,6 +233,16 @@ fn begin(protocol: Protocol, identity: &Identity, started: SystemTime, duration:
 }
 
 impl Outcome {
+    /// Takes a failure back that says nothing about the target; what the run had seen stays in the detail.
+    pub fn excuse(&mut self, why: Idle) {
+        let seen = [self.fault.unwrap_or_default(), self.detail.as_deref().unwrap_or_default()].join(": ");
+        self.blame_agent();
+        (self.code, self.name, self.title) = (None, None, None);
+        self.verdict = why.verdict();
+        self.fault = Some(why.fault());
+        self.detail = Some(format!("{}; the run had seen {seen}", why.meaning()));
+    }
+
     fn succeed(&mut self, code: Code) {
         self.set_code(code);
     }
@@ -256,7 +269,7 @@ impl Outcome {
         self.blame_agent();
         self.fault = Some(PANIC);
         self.phase = phase;
-        self.detail = Some(format!("the probe itself failed, please report it: {words}"));
+        self.detail = Some(format!("{PANIC_MEANING}: {words}"));
     }
 
     /// An error of the agent itself has no place in the book.

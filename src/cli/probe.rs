@@ -5,12 +5,12 @@ use futures_util::stream::FuturesUnordered;
 use probes::net::Host;
 use probes::net::policy::Internal;
 use probes::outcome::{Outcome, Verdict};
-use probes::secret::mask_url;
 use tracing::Instrument as _;
 
 use super::progress::Bars;
 use super::{Format, Probe as Call, Status, colours, complain, conversation, nagios, print, text};
-use crate::reader::{Problem, Problems, Source, disturbs};
+use crate::reader::{Problem, Problems};
+use crate::run::json_line;
 use crate::settings::Settings;
 use crate::task::{self, Probe, Task};
 
@@ -48,7 +48,9 @@ fn read(call: &Call) -> Result<(Settings, Vec<Task>), Problems> {
     }
     let (mut tasks, file) = match (&call.task, &call.url) {
         (Some(path), _) => (task::read_file(path, &settings)?, path.display().to_string()),
-        (None, url) => (task::read(task_of_url(url.as_deref().unwrap_or_default())?, &settings)?, String::new()),
+        (None, url) => {
+            (task::read_url(url.as_deref().unwrap_or_default(), "<command line>", &settings)?, String::new())
+        }
     };
     let missing = |name: &&String| !tasks.iter().any(|task| task.name == **name);
     let problems: Vec<_> = call
@@ -74,32 +76,6 @@ fn read(call: &Call) -> Result<(Settings, Vec<Task>), Problems> {
     Ok((settings, tasks))
 }
 
-/// The task file that a URL on the command line stands for.
-fn task_of_url(url: &str) -> Result<Source, Problems> {
-    const NAME: &str = "<command line>";
-    let protocol = match url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref() {
-        Some("http" | "https") => "http",
-        Some("ping") => "ping",
-        Some("tcp") => "tcp",
-        Some("udp") => "udp",
-        Some("dns") => "dns",
-        Some("smtp" | "smtps") => "smtp",
-        Some("pop3" | "pop3s") => "pop3",
-        Some("ftp" | "ftps") => "ftp",
-        _ => {
-            let message = format!(
-                "`{}` is no URL that can be probed; write one such as http://host/, tcp://host:port or ping://host",
-                mask_url(url)
-            );
-            return Err(Problems(vec![Problem::of_file(NAME.to_owned(), &message)]));
-        }
-    };
-    // What JSON escapes in a text, TOML reads in the same way.
-    let quoted = serde_json::Value::from(url);
-    let text = format!("[[task]]\nname = \"command-line\"\ntarget = {quoted}\n[task.{protocol}]\n");
-    Ok(Source::inline(NAME, text))
-}
-
 async fn run_all(call: &Call, settings: &Settings, tasks: &[Task]) -> Status {
     let host = settings.host();
     let mut due = tasks.iter().flat_map(|task| task.probes.iter().map(move |probe| (task, probe)));
@@ -115,7 +91,7 @@ async fn run_all(call: &Call, settings: &Settings, tasks: &[Task]) -> Status {
         for outcome in &outcomes {
             let words = match call.format {
                 Format::Text => text::outcome(outcome, coloured),
-                Format::Json => json(outcome),
+                Format::Json => json_line(outcome),
                 Format::Nagios => nagios::line(outcome),
             };
             bars.aside(|| print(&words));
@@ -153,23 +129,6 @@ async fn attempts(probe: &Probe, retries: u32, host: &Host) -> Vec<Outcome> {
         }
     }
     outcomes
-}
-
-fn json(outcome: &Outcome) -> String {
-    match serde_json::to_string(outcome) {
-        // What may stand in a text and disturb the terminal of someone who looks at it is written as JSON's escape.
-        Ok(line) => {
-            line.chars().fold(String::new(), |mut line, letter| {
-                if letter.is_control() || disturbs(letter) {
-                    line.push_str(&format!("\\u{:04x}", u32::from(letter)));
-                } else {
-                    line.push(letter);
-                }
-                line
-            }) + "\n"
-        }
-        Err(error) => unreachable!("an outcome has only JSON's kinds of values: {error}"),
-    }
 }
 
 const fn status(outcome: &Outcome) -> Status {

@@ -23,6 +23,10 @@ pub struct Standing {
     pub store: Option<StoreStanding>,
     /// Failures that an export could not take, since the start.
     pub export_dropped: u64,
+    /// Whether none of the guard's targets answers.
+    pub cut_off: bool,
+    /// Why the configuration that was read last was refused; none where it was taken.
+    pub refused: Option<String>,
 }
 
 /// What the store says of itself.
@@ -36,8 +40,8 @@ pub struct StoreStanding {
     pub dropped: u64,
     /// Bytes on disk.
     pub bytes: u64,
-    /// Whether the last attempt to write failed.
-    pub failing: bool,
+    /// Why the last attempt to write failed, and since when none succeeds; none where it did.
+    pub trouble: Option<(String, SystemTime)>,
     /// When the last batch was safe on disk.
     pub last_commit: Option<SystemTime>,
 }
@@ -204,7 +208,7 @@ fn schedule(page: &mut String, standing: &Standing) {
 }
 
 fn write_store(page: &mut String, store: &StoreStanding) {
-    let failing = f64::from(u8::from(store.failing));
+    let failing = f64::from(u8::from(store.trouble.is_some()));
     let rows = [
         ("agent_store_queue_length", "Runs that wait to be written.", Kind::Gauge, length(store.queue)),
         ("agent_store_written_total", "Runs written to the store.", Kind::Counter, count(store.written)),

@@ -72,6 +72,25 @@ impl Problem {
         self
     }
 
+    /// Place and mistake in one line, for a log.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let help = self.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+        let text = match &self.place {
+            Some(place) => format!("{}:{}:{}: {}{help}", self.file, place.line, place.column, self.message),
+            None => format!("{}: {}{help}", self.file, self.message),
+        };
+        printable(&text)
+    }
+
+    /// Adds the reason, as another mistake found elsewhere has it.
+    #[must_use]
+    pub fn because(mut self, reason: &Self) -> Self {
+        self.message = format!("{}: {}", self.message, reason.message);
+        self.help = self.help.or_else(|| reason.help.clone());
+        self
+    }
+
     pub(super) fn place(&self) -> (usize, usize) {
         self.place.as_ref().map_or((0, 0), |place| (place.line, place.column))
     }

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use probes::codes::Protocol;
+use url::Url;
 
-use crate::reader::Table;
+use crate::reader::{Problem, Table};
 
 /// What only the daemon acts on.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,11 +23,20 @@ pub struct Settings {
     /// How many probes run at once.
     pub schedule: Schedule,
     /// URLs of which one must answer, or the agent itself is cut off; none switches the guard off.
-    pub guard: Vec<String>,
+    pub guard: Vec<Watched>,
     /// Where failures are sent.
     pub export: Export,
     /// What the daemon says of itself.
     pub log: Log,
+}
+
+/// One of `[guard] targets`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watched {
+    /// The URL.
+    pub url: String,
+    /// The place of the URL, for the reason why it is none that can be probed.
+    pub place: Problem,
 }
 
 /// `[store]`.
@@ -120,6 +130,23 @@ impl Default for Log {
     }
 }
 
+impl Settings {
+    /// Where the daemon keeps what must outlast it.
+    #[must_use]
+    pub fn state_folder(&self) -> PathBuf {
+        let given = std::env::var("STATE_DIRECTORY").ok().filter(|given| !given.is_empty());
+        // The service manager may name several; the first is the one of the unit's name.
+        let given = given.and_then(|given| given.split(':').next().map(PathBuf::from));
+        self.state.clone().or(given).unwrap_or_else(|| PathBuf::from("var"))
+    }
+
+    /// Where the results are.
+    #[must_use]
+    pub fn store_path(&self) -> PathBuf {
+        self.state_folder().join(&self.store.path)
+    }
+}
+
 /// Reads the daemon's sections; a key that is absent has its default.
 pub(super) fn read(root: &Table<'_>) -> Settings {
     Settings {
@@ -190,12 +217,21 @@ fn read_schedule(table: &Table<'_>) -> Schedule {
     Schedule { concurrency: concurrency.map_or(Schedule::default().concurrency, limit), per_protocol }
 }
 
-fn read_guard(table: &Table<'_>) -> Vec<String> {
-    table.texts("targets").unwrap_or_default().into_iter().map(|(text, _)| text.value).collect()
+fn read_guard(table: &Table<'_>) -> Vec<Watched> {
+    let texts = table.texts("targets").unwrap_or_default().into_iter();
+    let watched = texts
+        .map(|(text, item)| Watched { url: text.value, place: item.problem("the guard cannot watch this".to_owned()) });
+    watched.collect()
 }
 
 fn read_export(table: &Table<'_>) -> Export {
-    Export { jsonl: path(table, "jsonl"), webhook: table.secret("webhook").map(|text| text.value) }
+    let webhook = table.secret("webhook").map(|text| text.value);
+    if let Some(text) = &webhook
+        && !Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
+    {
+        table.fail_at("webhook", "this is no URL that can be posted to, as in https://hooks.example.com/agent");
+    }
+    Export { jsonl: path(table, "jsonl"), webhook }
 }
 
 fn read_log(table: &Table<'_>) -> Log {

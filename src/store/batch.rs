@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
@@ -83,26 +83,51 @@ impl Memory {
     }
 }
 
-/// Writes a batch, all of it or nothing; how many of the runs were not there before.
-pub(super) fn write(connection: &mut Connection, memory: &mut Memory, runs: &[Run]) -> rusqlite::Result<u64> {
+/// What came of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// How many of the runs, from the first on, are in the file now.
+    pub(super) done: usize,
+    /// How many of those were not there before.
+    pub(super) new: u64,
+}
+
+/// Writes a batch in one transaction, as far as it gets within the time.
+pub(super) fn write(
+    connection: &mut Connection,
+    memory: &mut Memory,
+    runs: &[Run],
+    time: Duration,
+) -> rusqlite::Result<Written> {
     memory.age(range::micros(SystemTime::now()));
-    let written = write_all(connection, memory, runs);
+    let written = write_some(connection, memory, runs, time);
     if written.is_err() {
         memory.forget();
     }
     written
 }
 
-fn write_all(connection: &mut Connection, memory: &mut Memory, runs: &[Run]) -> rusqlite::Result<u64> {
+fn write_some(
+    connection: &mut Connection,
+    memory: &mut Memory,
+    runs: &[Run],
+    time: Duration,
+) -> rusqlite::Result<Written> {
+    let begun = Instant::now();
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut batch = Batch { transaction: &transaction, memory, touched: BTreeSet::new(), written: 0 };
+    let mut done = 0;
     for run in runs {
         batch.add(run)?;
+        done += 1;
+        if begun.elapsed() > time {
+            break;
+        }
     }
     batch.add_up()?;
-    let written = batch.written;
+    let new = batch.written;
     transaction.commit()?;
-    Ok(written)
+    Ok(Written { done, new })
 }
 
 struct Batch<'b> {
@@ -329,7 +354,7 @@ mod tests {
     #[test]
     fn evidence_that_is_too_large_loses_its_largest_part() {
         // A text that does not compress.
-        let noise: String = (0..4000_u32).map(|number| format!("{:x}", Sha256::digest(number.to_be_bytes()))).collect();
+        let noise: String = (0..4000_u32).map(|number| format!("{:?}", Sha256::digest(number.to_be_bytes()))).collect();
         let json = serde_json::json!({ "md5": "abc", "dialogue": [{ "sent": noise }] }).to_string();
         let packed = cut(json.as_bytes()).expect("a part remains");
         let mut text = String::new();

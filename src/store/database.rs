@@ -140,7 +140,7 @@ fn connect(path: &Path) -> Result<Connection, Opening> {
     // A batch is on disk as far as the process is concerned; power that fails may cost the last ones, never the file.
     connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
-    connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
     migrate(&mut connection, &MIGRATIONS)?;
     Ok(connection)

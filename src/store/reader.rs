@@ -1,10 +1,12 @@
 //! Whoever asks a store: connections of their own that only read, while a daemon writes and without one.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use percent_encoding::NON_ALPHANUMERIC;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::database::{MIGRATIONS, inode};
 use super::{Error, database};
@@ -59,22 +61,43 @@ impl Reader {
     }
 
     fn open_file(&self) -> Result<Connection, Error> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(|error| self.error(&error))?;
-        let prepare = || {
-            connection.busy_timeout(Duration::from_secs(5))?;
-            connection.set_prepared_statement_cache_capacity(32);
-            connection.pragma_update(None, "mmap_size", 1_i64 << 32)?;
-            connection.pragma_query_value(None, "user_version", |row| row.get::<_, usize>(0))
-        };
-        let version = prepare().map_err(|error| self.error(&error))?;
+        let opened = prepare(&self.path, OpenFlags::empty()).or_else(|error| {
+            // Where nothing can be written, what was closed well can be read as a file that nobody changes.
+            let alone = error.sqlite_error_code() == Some(ErrorCode::CannotOpen) && !self.has_log();
+            if alone { prepare(&self.unchanging(), OpenFlags::SQLITE_OPEN_URI) } else { Err(error) }
+        });
+        let (connection, version) = opened.map_err(|error| self.error(&error))?;
         if version != MIGRATIONS.len() {
             return Err(database::other_version(&self.path, version));
         }
         Ok(connection)
     }
 
+    fn has_log(&self) -> bool {
+        let mut log = self.path.as_os_str().to_owned();
+        log.push("-wal");
+        Path::new(&log).exists()
+    }
+
+    fn unchanging(&self) -> PathBuf {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        let path = percent_encoding::percent_encode(path.as_os_str().as_bytes(), NON_ALPHANUMERIC);
+        // A slash may be encoded, too.
+        PathBuf::from(format!("file:{path}?immutable=1"))
+    }
+
     fn error(&self, error: &rusqlite::Error) -> Error {
         Error::new(format!("the store {} cannot be read: {error}", self.path.display()))
     }
+}
+
+/// Opens a file to read it, and says which version its schema is.
+fn prepare(path: &Path, more: OpenFlags) -> rusqlite::Result<(Connection, usize)> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | more;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_prepared_statement_cache_capacity(32);
+    connection.pragma_update(None, "mmap_size", 1_i64 << 32)?;
+    let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok((connection, version))
 }

@@ -1,6 +1,6 @@
 //! Every task and target in a range: how available it was, how long it took hour by hour, and what came last.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use probes::codes::Protocol;
@@ -72,6 +72,30 @@ impl Reader {
             }
             found.sort_by(|one, other| (&one.task, &one.target).cmp(&(&other.task, &other.target)));
             Ok(found)
+        })
+    }
+}
+
+impl Reader {
+    /// The keys of all labels, in order.
+    pub fn labels(&self) -> Result<BTreeSet<String>, Error> {
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached("SELECT DISTINCT labels FROM series")?;
+            let texts = statement.query_map((), |row| row.get::<_, String>(0))?;
+            let mut keys = BTreeSet::new();
+            for text in texts {
+                let labels: BTreeMap<String, String> = serde_json::from_str(&text?).unwrap_or_default();
+                keys.extend(labels.into_keys());
+            }
+            Ok(keys)
+        })
+    }
+
+    /// Whether there are, or were, runs of a task.
+    pub fn has_task(&self, task: &str) -> Result<bool, Error> {
+        self.ask(|connection| {
+            let mut statement = connection.prepare_cached("SELECT 1 FROM series WHERE task = ?")?;
+            Ok(statement.exists([task])?)
         })
     }
 }

@@ -72,7 +72,7 @@ impl Trim {
         if (pages - free) * page > most {
             return Ok(self.remove_evidence(connection)? || remove_runs(connection, None)?);
         }
-        if free > 256 && pages * page > most / 2 {
+        if free > 0 && pages * page > most {
             connection.execute_batch("PRAGMA incremental_vacuum(256)")?;
             return Ok(true);
         }

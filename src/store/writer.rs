@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
 
-use super::batch::{self, Memory};
+use super::batch::{self, Memory, Written};
 use super::database::{self, Database, Refusal};
 use super::queue::Queue;
 use super::trim::Trim;
-use super::{Error, Limits};
+use super::{Error, Limits, Trouble};
 
 /// A run is on disk after at most twice this time, so that a sudden end costs less than a second.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -82,16 +82,20 @@ impl Writer {
             self.suffer("the file was removed or replaced".to_owned());
             return Err(());
         }
-        match batch::write(&mut database.connection, &mut self.memory, &runs) {
-            Ok(written) => {
-                let bytes = database.bytes();
-                if let Some(trouble) = self.queue.committed(written, bytes, !runs.is_empty()) {
-                    tracing::info!(store = %self.path.display(), "the store is written again, after: {}", trouble.text);
+        match batch::write(&mut database.connection, &mut self.memory, &runs, PATIENCE) {
+            Ok(Written { done, new }) => {
+                let all = done == runs.len();
+                let trouble = self.queue.committed(new, database.bytes(), done > 0);
+                if let Some(Trouble { text, .. }) = trouble {
+                    tracing::info!(store = %self.path.display(), "the store is written again; before: {text}");
+                }
+                if !all {
+                    self.queue.restore(runs.into_iter().skip(done).collect());
                 }
                 if !ended {
                     self.tidy();
                 }
-                Ok(ended)
+                Ok(ended && all)
             }
             Err(error) => {
                 self.queue.restore(runs);
