@@ -54,7 +54,7 @@ enum Verb {
     Codes(Codes),
     /// Say what a code means, what triggers it and what to do
     Explain(Explain),
-    /// Turn modules of blackbox_exporter into tasks
+    /// Turn the modules of a blackbox exporter into tasks
     Import(Import),
 }
 
@@ -191,7 +191,7 @@ struct Explain {
 
 #[derive(Args, Debug)]
 struct Import {
-    /// The configuration of blackbox_exporter, a YAML file
+    /// The configuration of the blackbox exporter, a YAML file
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where the task file goes, instead of standard output

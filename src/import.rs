@@ -78,7 +78,7 @@ fn read_document(text: &str, folder: &Path, stops: &Stops) -> Vec<(usize, Writte
         stops.add(1, "the file has not one YAML document".to_owned());
         return Vec::new();
     };
-    let source = node::Text { text, folder, stops };
+    let source = node::Text { whole: text, folder, stops };
     let Some(root) = node::Node::new(source, "the file", document).map() else { return Vec::new() };
     let Some(modules) = root.take("modules") else {
         stops.add(1, "there are no `modules` in the file".to_owned());

@@ -20,7 +20,9 @@ pub(super) fn run(call: &Import) -> Status {
     match import::read(&name, folder, &text) {
         Ok(tasks) => write(call, &tasks),
         Err(stops) => {
-            stops.iter().for_each(|stop| complain(&format!("error: {stop}\n")));
+            for stop in stops {
+                complain(&format!("error: {stop}\n"));
+            }
             complain("nothing was imported\n");
             Status::Usage
         }

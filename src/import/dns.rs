@@ -49,7 +49,7 @@ pub(super) fn read(options: &Map<'_>, written: &mut Written, module: &Map<'_>) {
 fn read_transport(options: &Map<'_>, written: &mut Written) {
     let encrypted = options.flag("dns_over_tls");
     let transport = options.take("transport_protocol");
-    let text = transport.as_ref().and_then(|node| node.text()).unwrap_or_default();
+    let text = transport.as_ref().and_then(Node::text).unwrap_or_default();
     let named = match (text.as_str(), encrypted) {
         ("" | "udp", false) => "udp",
         ("tcp", false) => "tcp",

@@ -1,13 +1,13 @@
 //! What all probers have in common: the family of addresses, and where packets come from.
 
-use super::node::Map;
+use super::node::{Map, Node};
 use super::written::{Place, Written};
 
 /// Reads the options on addresses.
 pub(super) fn read(options: &Map<'_>, written: &mut Written) {
     let fallback = options.take("ip_protocol_fallback").and_then(|node| node.boolean()).unwrap_or(true);
     let preferred = options.take("preferred_ip_protocol");
-    let family = match (preferred.as_ref().and_then(|node| node.text()).as_deref(), fallback) {
+    let family = match (preferred.as_ref().and_then(Node::text).as_deref(), fallback) {
         (None | Some("" | "ip6"), true) => "prefer-ipv6",
         (None | Some("" | "ip6"), false) => "ipv6",
         (Some("ip4"), true) => "prefer-ipv4",

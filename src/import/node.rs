@@ -30,7 +30,7 @@ impl Stops {
 #[derive(Clone, Copy)]
 pub(super) struct Text<'y> {
     /// The whole text.
-    pub(super) text: &'y str,
+    pub(super) whole: &'y str,
     /// Where relative paths begin.
     pub(super) folder: &'y Path,
     /// Where mistakes go.
@@ -92,7 +92,7 @@ impl<'y> Node<'y> {
             YamlData::Value(Scalar::Null) => Some(String::new()),
             YamlData::Value(_) => {
                 let (start, end) = (self.value.span.start.index(), self.value.span.end.index());
-                Some(self.source.text.chars().skip(start).take(end - start).collect::<String>().trim().to_owned())
+                Some(self.source.whole.chars().skip(start).take(end - start).collect::<String>().trim().to_owned())
             }
             _ => self.wrong("a text"),
         }

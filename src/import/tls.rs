@@ -26,7 +26,7 @@ pub(super) fn read(options: &Map<'_>, written: &mut Written, host: Option<&str>)
             Some("TLS13") => written.set_text(Place::Tls, key, "1.3"),
             None | Some("") => {}
             Some(other) => {
-                node.stop(format!("`{key}: {other}` has no counterpart in the agent: it speaks TLS12 and TLS13"))
+                node.stop(format!("`{key}: {other}` has no counterpart in the agent: it speaks TLS12 and TLS13"));
             }
         }
     }

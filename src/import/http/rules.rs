@@ -73,13 +73,11 @@ fn find<'r>(rules: &'r mut Rules, name: &str) -> Option<&'r mut String> {
 fn read_rule(node: &Node<'_>) -> Option<(String, String, bool)> {
     let rule = node.map()?;
     let may_be_missing = rule.flag("allow_missing");
-    match (rule.text("header"), rule.text("regexp")) {
-        (Some(name), Some(expression)) => Some((name, expression, may_be_missing)),
-        _ => {
-            node.stop("a rule on a header needs `header` and `regexp`".to_owned());
-            None
-        }
+    if let (Some(name), Some(expression)) = (rule.text("header"), rule.text("regexp")) {
+        return Some((name, expression, may_be_missing));
     }
+    node.stop("a rule on a header needs `header` and `regexp`".to_owned());
+    None
 }
 
 /// An expression that matches where one of several does.
