@@ -113,6 +113,8 @@ pub fn read(source: Source, settings: &Settings) -> Result<Vec<Task>, Problems> 
             let (mut task, protocol) = read_task(item, settings, &mut names, None)?;
             if task.probes.is_empty() {
                 task.module = Some(Module::cut(document.source(), protocol, item.begin()..end));
+                // Nobody runs it at an interval.
+                task.too_slow = None;
             }
             Some(task)
         };
