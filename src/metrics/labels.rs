@@ -66,7 +66,7 @@ mod tests {
         let own = [("a b", "1"), ("a-b", "2"), ("task", "3"), ("7", "4"), ("__x", "5"), ("", "6"), ("label_task", "7")];
         let own = own.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
         let labels = of("t\"\\\n", "u", &own, &Secrets::default());
-        let wanted = "task=\"t\\\"\\\\\\n\",target=\"u\",label_=\"6\",label___x=\"5\",label_7=\"4\",a_b=\"1\",\
+        let wanted = "task=\"t\\\"\\\\\\n\",target=\"u\",label_=\"6\",label_7=\"4\",label___x=\"5\",a_b=\"1\",\
                       label_a_b=\"2\",label_task=\"7\",label_task_=\"3\"";
         assert_eq!(&*labels, wanted);
     }
