@@ -14,6 +14,10 @@ mod lab;
 mod mistakes;
 #[path = "cli/results.rs"]
 mod results;
+#[path = "store/runs.rs"]
+mod runs;
+#[path = "cli/stored.rs"]
+mod stored;
 #[path = "cli/streams.rs"]
 mod streams;
 #[path = "cli/verbs.rs"]
