@@ -8,6 +8,7 @@ mod codes;
 mod conversation;
 mod daemon;
 mod history;
+mod import;
 mod nagios;
 mod probe;
 mod progress;
@@ -53,6 +54,8 @@ enum Verb {
     Codes(Codes),
     /// Say what a code means, what triggers it and what to do
     Explain(Explain),
+    /// Turn the modules of a blackbox exporter into tasks
+    Import(Import),
 }
 
 #[derive(Args, Debug)]
@@ -186,6 +189,16 @@ struct Explain {
     code: String,
 }
 
+#[derive(Args, Debug)]
+struct Import {
+    /// The configuration of the blackbox exporter, a YAML file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Where the task file goes, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
 enum Format {
     /// For people
@@ -226,6 +239,7 @@ pub fn main() -> ExitCode {
         Verb::Replay(call) => replay::run(&call),
         Verb::Codes(call) => codes::list(&call),
         Verb::Explain(call) => codes::explain(&call),
+        Verb::Import(call) => import::run(&call),
     };
     let lost = LOST.load(Ordering::Relaxed);
     ExitCode::from(if lost { Status::Error } else { status } as u8)

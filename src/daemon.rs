@@ -1,12 +1,13 @@
 //! All of it at work, for months: a configuration that is read again when it changes, the schedule, and whoever takes
 //! the runs.
 
-mod configuration;
 mod files;
 mod log;
+mod reload;
 mod serve;
 mod sinks;
 mod systemd;
+mod work;
 
 use std::path::Path;
 
@@ -25,7 +26,7 @@ pub enum Trouble {
 
 /// Runs the daemon with a settings file until a signal ends it.
 pub fn run(path: &Path) -> Result<(), Trouble> {
-    let (read, files) = configuration::read(path, &[]);
+    let (read, files) = reload::read(path, &[]);
     let config = read.map_err(Trouble::Configuration)?;
     log::start(config.settings.daemon.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,8 +1,9 @@
-//! The status page as HTML: what is known goes in, pages come out. Nothing here asks the store or the network.
+//! The status page as HTML: asks the store, and the running configuration, and renders what they say.
 //!
 //! Everything is rendered here, with a style sheet and a script of its own beside it and nothing from outside: the pages
 //! hold under a strict Content-Security-Policy, work without JavaScript, and renew themselves with it.
 
+pub mod ask;
 pub mod overview;
 pub mod plot;
 pub mod run;

@@ -20,8 +20,9 @@ use crate::config::Config;
 use crate::run::Run;
 use driver::{Command, Driver};
 
-/// Who gets the runs; it is called from the threads that probe, and must not wait for anything.
-pub type Sink = Arc<dyn Fn(Run) + Send + Sync>;
+/// Who gets the runs, each with the number of slots it stands for: one, and all of them for a record of missed ones. It is
+/// called from the threads that probe, and must not wait for anything.
+pub type Sink = Arc<dyn Fn(Run, u64) + Send + Sync>;
 
 /// The schedule of a configuration, at work.
 #[derive(Debug)]
@@ -36,7 +37,6 @@ pub struct Schedule {
 pub struct Figures {
     running: AtomicU64,
     waiting: AtomicU64,
-    missed: AtomicU64,
     jumps: AtomicU64,
     cut_off: AtomicU64,
     turns: AtomicU64,
@@ -53,12 +53,6 @@ impl Figures {
     #[must_use]
     pub fn waiting(&self) -> u64 {
         self.waiting.load(Ordering::Relaxed)
-    }
-
-    /// Slots that have passed without a run since the start, every single one of them.
-    #[must_use]
-    pub fn missed_slots(&self) -> u64 {
-        self.missed.load(Ordering::Relaxed)
     }
 
     /// How often the clock has jumped since the start, by a second or more.

@@ -7,6 +7,7 @@ mod dns;
 mod ftp;
 mod http;
 mod login;
+mod module;
 mod object;
 mod payload;
 mod ping;
@@ -36,7 +37,7 @@ use crate::reader::{Document, Item, Problem, Problems, Source, Table, Text, read
 use crate::resolver;
 use crate::settings::Settings;
 use definition::Definition;
-
+pub use module::{Asked, Module};
 pub use url::read_url;
 
 /// One task: what to probe, how and how often.
@@ -50,6 +51,8 @@ pub struct Task {
     pub retries: u32,
     /// One probe for each target; none makes the task a module for `/probe`.
     pub probes: Vec<Probe>,
+    /// What `/probe` makes probes of, where there is no target.
+    pub module: Option<Module>,
     /// What hinders a daemon alone: a run could outlast the interval.
     pub too_slow: Option<Problem>,
 }
@@ -68,6 +71,13 @@ pub struct Probe {
 }
 
 impl Probe {
+    /// The name of its task and its target as results have them: both may come from the environment, and are secret then.
+    #[must_use]
+    pub fn shown(&self) -> (String, String) {
+        let long = self.conditions.secrets.long();
+        (long.strike(&self.identity.task), long.strike(&self.identity.target))
+    }
+
     /// Runs it once.
     pub async fn run(&self, host: &Host) -> Outcome {
         self.spec.run(&self.identity, host, &self.conditions).await
@@ -98,10 +108,40 @@ pub fn read(source: Source, settings: &Settings) -> Result<Vec<Task>, Problems> 
         };
         let tables = list.items().unwrap_or_default();
         let mut names = BTreeSet::new();
-        tables.iter().filter_map(|item| read_task(item, settings, &mut names)).collect()
+        let ends = tables.iter().skip(1).map(Item::begin).chain([document.source().text.len()]);
+        let task = |(item, end): (&Item<'_>, usize)| {
+            let (mut task, protocol) = read_task(item, settings, &mut names, None)?;
+            if task.probes.is_empty() {
+                task.module = Some(Module::cut(document.source(), protocol, item.begin()..end));
+                // Nobody runs it at an interval.
+                task.too_slow = None;
+            }
+            Some(task)
+        };
+        tables.iter().zip(ends).filter_map(task).collect()
     });
     let problems = document.into_problems();
     if problems.is_empty() { Ok(tasks.unwrap_or_default()) } else { Err(problems) }
+}
+
+/// Reads the one task of a text that has this name, for a target that the text does not name.
+fn read_asked(source: Source, name: &str, asked: &Asked, settings: &Settings) -> Result<Probe, Problems> {
+    let file = source.name.clone();
+    let document = Document::new(source);
+    let probe = document.read(|root| {
+        let tables = root.take("task").and_then(|list| list.items()).unwrap_or_default();
+        let mut names = BTreeSet::new();
+        let tasks = tables.iter().filter_map(|item| read_task(item, settings, &mut names, Some(asked)));
+        tasks.map(|(task, _)| task).find(|task| task.name == name).and_then(|mut task| task.probes.pop())
+    });
+    let problems = document.into_problems();
+    match probe.flatten() {
+        Some(probe) if problems.is_empty() => Ok(probe),
+        None if problems.is_empty() => {
+            Err(Problems(vec![Problem::of_file(file, &format!("the module `{name}` cannot probe this target"))]))
+        }
+        Some(_) | None => Err(problems),
+    }
 }
 
 /// What a protocol's table may need from the keys around it.
@@ -110,6 +150,8 @@ struct Around<'t, 'd> {
     tls: Option<Table<'d>>,
     /// How long a run may take.
     timeout: Duration,
+    /// The host to ask for, where somebody who asks a module says another one than the target's.
+    hostname: Option<&'t str>,
 }
 
 /// One target as it was written, with its place.
@@ -139,10 +181,17 @@ impl Target<'_> {
     }
 }
 
-fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>) -> Option<Task> {
+fn read_task(
+    item: &Item<'_>,
+    settings: &Settings,
+    names: &mut BTreeSet<String>,
+    asked: Option<&Asked>,
+) -> Option<(Task, Protocol)> {
     let table = item.table("[[task]]".to_owned())?;
     let name = read_name(&table, names);
-    let targets = read_targets(&table);
+    let mut targets = read_targets(&table);
+    targets.extend(asked.map(|asked| Target { text: asked.target.clone(), item: item.clone(), line: None }));
+    let hostname = asked.and_then(|asked| asked.hostname.as_deref());
     let interval = table.duration("interval").unwrap_or(DEFAULT_INTERVAL);
     let retries = table.integer("retries", 0..101).unwrap_or(0);
     let labels = read_labels(&table, settings);
@@ -155,7 +204,7 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
     // What follows needs the protocol; what came before is checked in any case.
     let protocol = read_protocol(&table);
     let limits = read_limits(&table, protocol);
-    let around = Around { tls: table.table("tls"), task: &table, timeout: limits.timeout };
+    let around = Around { tls: table.table("tls"), task: &table, timeout: limits.timeout, hostname };
     let protocol = protocol?;
     tls::refuse_strict_shutdown(around.tls.as_ref(), protocol);
     let specs = match protocol {
@@ -193,7 +242,8 @@ fn read_task(item: &Item<'_>, settings: &Settings, names: &mut BTreeSet<String>)
         let (timeout, interval) = (limits.timeout, interval);
         place.problem(format!("a run may take {timeout:?}, longer than the interval of {interval:?}"))
     });
-    Some(Task { name: name.clone(), interval, retries: u32::try_from(retries).unwrap_or(0), probes, too_slow })
+    let retries = u32::try_from(retries).unwrap_or(0);
+    Some((Task { name: name.clone(), interval, retries, probes, module: None, too_slow }, protocol))
 }
 
 /// What a protocol's table came to: a probe for each target, and the trust anchors that the task names.

@@ -182,6 +182,9 @@ pub struct Http {
     /// The beginning of the body, where a rule on it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// Bytes of the decoded body, where it was read to its end.
+    #[serde(skip)]
+    pub length: Option<u64>,
 }
 
 /// One exchange of a dialogue.

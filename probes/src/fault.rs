@@ -29,6 +29,20 @@ pub enum Side {
     Task,
 }
 
+impl Side {
+    /// The name in results and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Target => "target",
+            Self::Path => "path",
+            Self::Resolver => "resolver",
+            Self::Agent => "agent",
+            Self::Task => "task",
+        }
+    }
+}
+
 /// A fault of the closed list that `agent codes --faults` prints.
 pub trait Named: Copy + 'static {
     /// The dotted, stable name.

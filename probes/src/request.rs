@@ -263,8 +263,11 @@ impl Request {
         let headers = answer.headers.clone();
         let tap = answer.tap();
         let body = if available || (expected && (self.rules.look_at_body() || reader.wants_body())) {
-            let body = reader.read(attempt, answer, self).await;
-            body.map_err(|failure| failure.map(Fault::from))?
+            let body = reader.read(attempt, answer, self).await.map_err(|failure| failure.map(Fault::from))?;
+            if let Some(http) = attempt.evidence.http.as_mut().filter(|_| body.len() < self.body_limit) {
+                http.length = u64::try_from(body.len()).ok();
+            }
+            body
         } else {
             answer.leave_body(attempt);
             Vec::new()

@@ -8,25 +8,40 @@ use probes::codes::Code;
 use probes::outcome::{Outcome, Verdict};
 
 use crate::export::Export;
+use crate::metrics::Metrics;
 use crate::reader::printable;
 use crate::run::Run;
+use crate::store::Store;
 
 /// All who take the runs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Sinks {
+    metrics: Arc<Metrics>,
+    store: Arc<Store>,
     export: RwLock<Arc<Export>>,
     failing: Mutex<HashMap<(String, String), Option<i32>>>,
     closed: AtomicBool,
 }
 
 impl Sinks {
-    /// Takes a run. After the end nothing is taken any more.
-    pub(super) fn take(&self, run: &Run) {
+    /// Sends runs to these.
+    pub(super) fn new(export: Export, metrics: Arc<Metrics>, store: Arc<Store>) -> Self {
+        let (failing, closed) = (Mutex::default(), AtomicBool::new(false));
+        Self { metrics, store, export: RwLock::new(Arc::new(export)), failing, closed }
+    }
+
+    /// Takes a run that stands for so many slots. After the end nothing is taken any more.
+    pub(super) fn take(&self, run: Run, slots: u64) {
         if self.closed.load(Ordering::Acquire) {
             return;
         }
         self.tell(&run.outcome);
-        self.export.read().unwrap_or_else(PoisonError::into_inner).push(run);
+        self.metrics.observe(&run);
+        if run.outcome.verdict == Verdict::Missed {
+            self.metrics.miss(slots);
+        }
+        self.export.read().unwrap_or_else(PoisonError::into_inner).push(&run);
+        self.store.push(run);
     }
 
     /// Exports to somewhere else from now on, and hands back what did so before.

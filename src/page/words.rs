@@ -169,6 +169,7 @@ words! {
     missed: "missed", "错过";
     other_codes: "other codes", "其他状态码";
     updated: "Updated", "更新于";
+    unreadable: "The results cannot be read", "无法读取结果";
     not_found: "There is no such page", "没有此页面";
     store_trouble: "The results cannot be stored", "结果无法写入存储";
     reload_refused: "The new configuration was refused, the old one runs on", "新配置被拒绝，继续使用旧配置";
@@ -177,6 +178,7 @@ words! {
     name: "Name", "名称";
     value: "Value", "值";
     address: "Address", "地址";
+    connections: "Connections", "连接";
     step: "Step", "步骤";
     sent: "sent", "发送";
     received: "received", "接收";

@@ -43,6 +43,12 @@ impl<'d> Item<'d> {
         self.document.push(self.document.problem(self.name_span.clone(), message).with_help(help.to_owned()));
     }
 
+    /// Where it begins in the text.
+    #[must_use]
+    pub const fn begin(&self) -> usize {
+        self.span.start
+    }
+
     /// A mistake about this value, for those who judge it later.
     #[must_use]
     pub fn problem(&self, message: impl Into<String>) -> Problem {

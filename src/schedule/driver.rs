@@ -186,13 +186,13 @@ impl Driver {
         let due = wall_clock(due);
         let mut outcome = not_begun(probe.spec.protocol(), &probe.identity, due, why);
         if why == Idle::Passed {
-            self.figures.missed.fetch_add(count, Ordering::Relaxed);
             outcome.detail = Some(match count {
                 1 => format!("1 slot: {}", why.meaning()),
                 _ => format!("{count} slots, this one the first: {}", why.meaning()),
             });
         }
-        (self.sink)(Run { outcome, due, late: Duration::ZERO, definition: Arc::clone(&probe.definition) });
+        let run = Run { outcome, due, late: Duration::ZERO, definition: Arc::clone(&probe.definition) };
+        (self.sink)(run, count);
     }
 
     /// Waits for what is under way.

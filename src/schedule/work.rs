@@ -76,7 +76,7 @@ impl Work {
             if failed && self.guard.is_on() {
                 self.hold(run, began);
             } else {
-                (self.sink)(run);
+                (self.sink)(run, 1);
             }
             // After the last command there is nobody to give the place back to: the agent is ending.
             if !failed || self.guard.is_cut_off() || self.commands.is_closed() {
@@ -94,7 +94,7 @@ impl Work {
             if guard.excuses(began, failed).await {
                 run.outcome.excuse(Idle::CutOff);
             }
-            sink(run);
+            sink(run, 1);
             drop(alive);
         });
     }

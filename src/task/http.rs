@@ -27,16 +27,41 @@ const LARGEST_BODY_LIMIT: u64 = 32 << 20;
 const HEADER_HELP: &str = "a header name has letters, digits and hyphens, as in User-Agent";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
-    let encryption = tls::read(around.tls.as_ref()).ready();
+    let encryption = tls::read_for(around.tls.as_ref(), around.hostname.map(without_port)).ready();
     let table = around.task.table("http");
     let Some(table) = table else { return Specs { probes: Vec::new(), trust: None } };
-    let template = read_template(&table, encryption.client, DEFAULT_REDIRECTS);
+    let mut template = read_template(&table, encryption.client, DEFAULT_REDIRECTS);
+    if let Some(hostname) = around.hostname {
+        ask_for(&table, &mut template, hostname);
+    }
     let keys = Login::of_table(&table);
     let probe = |target: &Target<'_>| {
         let (shown, request) = join(target, &table, &template, &keys)?;
         Some((shown, Spec::Http(Box::new(Http { request }))))
     };
     Specs { probes: targets.iter().filter_map(probe).collect(), trust: encryption.trust }
+}
+
+/// The host without the port behind it.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !name.contains(':') && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// Asks for a host other than the target's; the module may have said the same, and nothing else.
+fn ask_for(table: &Table<'_>, template: &mut Request, hostname: &str) {
+    let Ok(value) = HeaderValue::from_str(hostname) else {
+        return table.fail("the hostname cannot be sent in a header");
+    };
+    match template.headers.iter().find(|field| field.name == header::HOST) {
+        Some(field) if field.value != value => {
+            table.fail("the module has a header `Host` of its own, and it is another one than the hostname asked for");
+        }
+        Some(_) => {}
+        None => template.headers.push(Field { name: header::HOST, value, secret: false }),
+    }
 }
 
 /// A target and the keys together, and the target as results show it.

@@ -12,7 +12,7 @@ use crate::reader::{Item, Table};
 const HELP: &str = "a TCP target is host:port, as in mail.example.com:25 or [2001:db8::7]:25";
 
 pub(super) fn read(around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
-    let encryption = tls::read(around.tls.as_ref()).ready();
+    let encryption = tls::read_for(around.tls.as_ref(), around.hostname).ready();
     let table = around.task.table("tcp");
     let (encrypted, steps) =
         table.as_ref().map(|table| (table.boolean("tls").unwrap_or(false), read_steps(table))).unwrap_or_default();

@@ -66,9 +66,20 @@ impl Tls<'_> {
 
 /// Reads the table, or makes the defaults of none.
 pub(super) fn read<'d>(table: Option<&Table<'d>>) -> Tls<'d> {
-    let Some(table) = table else { return Tls { client: Ok(Arc::default()), trust: None } };
+    read_for(table, None)
+}
+
+/// The same for a host that a certificate must be for where the table names none.
+pub(super) fn read_for<'d>(table: Option<&Table<'d>>, hostname: Option<&str>) -> Tls<'d> {
+    let server_name = hostname.and_then(|name| ServerName::try_from(name.to_owned()).ok());
+    let Some(table) = table else {
+        let named = |_| Client::new(Settings { server_name: server_name.clone(), ..Settings::default() }).ok();
+        let client = server_name.as_ref().and_then(named).map(Arc::new).unwrap_or_default();
+        return Tls { client: Ok(client), trust: None };
+    };
     let mut reading = Reading::default();
-    let settings = reading.settings(table);
+    let mut settings = reading.settings(table);
+    settings.server_name = settings.server_name.or(server_name);
     let trust = settings.anchors.clone();
     let client = Client::new(settings).unwrap_or_else(|error| {
         reading.note_setup(table, error);

@@ -225,7 +225,8 @@ pub(super) async fn over_https(attempt: &mut Attempt<'_>, stream: Stream, url: &
     let answer = exchange::send(attempt, stream, Versions::Auto, ask).await.map_err(http)?;
     let (status, version) = (answer.status, version_name(answer.version));
     let headers = std::collections::BTreeMap::new();
-    attempt.evidence.http = Some(evidence::Http { status: status.as_u16(), version, headers, body: None });
+    attempt.evidence.http =
+        Some(evidence::Http { status: status.as_u16(), version, headers, body: None, length: None });
     if status != StatusCode::OK {
         answer.leave_body(attempt);
         return Err(Failure::new(Exchange::HttpStatus, format!("{url} answered with the HTTP status {status}")));

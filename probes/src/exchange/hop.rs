@@ -139,7 +139,7 @@ pub(crate) fn describe(
         let masked = if *name == header::LOCATION { mask_url(&text) } else { mask_urls(&text) };
         headers.entry(name.to_string()).or_default().push(masked);
     }
-    evidence::Http { status, version, headers, body: None }
+    evidence::Http { status, version, headers, body: None, length: None }
 }
 
 /// Gives the hop that ends here its peer and its phases.
