@@ -25,10 +25,14 @@ impl Config {
     /// only the first.
     pub fn read(path: Option<&Path>, more: &[PathBuf]) -> Result<Self, Problems> {
         let mut found = Problems::default();
-        let settings = path.map_or_else(|| Ok(Settings::default()), Settings::read_file).unwrap_or_else(|problems| {
-            found.0.extend(problems.0);
-            Settings::default()
-        });
+        let mut settings =
+            path.map_or_else(|| Ok(Settings::default()), Settings::read_file).unwrap_or_else(|problems| {
+                found.0.extend(problems.0);
+                Settings::default()
+            });
+        if let (Some(_), Some(name)) = (path, machine()) {
+            settings.labels.entry("host".to_owned()).or_insert(name);
+        }
         let listed = expand(&settings.tasks).unwrap_or_else(|message| {
             let file = path.unwrap_or(Path::new("")).display().to_string();
             found.0.push(Problem::of_file(file, &message));
@@ -76,6 +80,12 @@ fn read_guard(settings: &Settings, found: &mut Problems) -> Vec<Probe> {
         limits.timeout = GUARD_TIMEOUT.min(limits.timeout);
     }
     guard
+}
+
+/// The name of this machine.
+fn machine() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// The files behind patterns such as `tasks/*.toml`; a plain name must exist.

@@ -8,8 +8,8 @@ pub mod resolver; //  9  the table that hosts and tasks have in common
 pub mod settings; // 10  what a host says to every task
 pub mod task; //     11  task files: TOML in, runnable probes out
 pub mod config; //   12  a whole configuration: settings and all their tasks
+pub mod import; //   12  blackbox_exporter's modules as tasks
 pub mod run; //      12  one run, as those get it who keep, count, show and export it
-pub mod import; //   12  modules of blackbox_exporter as tasks
 pub mod schedule; // 13  when what runs
 pub mod export; //   14  failures on their way out
 pub mod metrics; //  14  what is counted and measured, as Prometheus reads it

@@ -11,7 +11,7 @@ mod problem;
 mod units;
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +23,7 @@ use toml::de::{DeTable, DeValue};
 
 pub use file::{Stamp, noting, read_file, read_text};
 pub use item::{Item, Text};
-pub use problem::{Problem, Problems, disturbs, printable};
+pub use problem::{Problem, Problems, disturbs, printable, quoted};
 pub use units::duration;
 
 /// A text and where it came from.
@@ -77,6 +77,19 @@ pub struct Document {
     secrets: RefCell<Secrets>,
     /// All of them, for the mistakes that are shown.
     hidden: RefCell<Secrets>,
+    /// What was learnt of values, by the beginning and end of each.
+    marks: RefCell<BTreeMap<(usize, usize), Mark>>,
+}
+
+/// What is known of a value, for those who write it down again.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Mark {
+    /// A secret that stands there itself.
+    Secret,
+    /// A table that says where the text is.
+    Reference,
+    /// Its end is this path, relative to the file.
+    Path(String),
 }
 
 impl Document {
@@ -89,6 +102,7 @@ impl Document {
             problems: RefCell::default(),
             secrets: RefCell::default(),
             hidden: RefCell::default(),
+            marks: RefCell::default(),
         }
     }
 
@@ -129,6 +143,16 @@ impl Document {
         {
             values.show(item.value, &item.span);
         }
+    }
+
+    fn mark(&self, span: &Range<usize>, mark: Mark) {
+        self.marks.borrow_mut().insert((span.start, span.end), mark);
+    }
+
+    /// What is known of the value at a place.
+    #[must_use]
+    pub fn mark_of(&self, span: &Range<usize>) -> Option<Mark> {
+        self.marks.borrow().get(&(span.start, span.end)).cloned()
     }
 
     /// Adds a mistake.
@@ -176,6 +200,24 @@ impl Document {
         problems.sort_by_key(Problem::place);
         problems.dedup();
         Problems(problems)
+    }
+
+    /// A path as the text means it, seen from any folder.
+    #[must_use]
+    pub fn absolute(&self, text: &str) -> String {
+        let path = self.path(text);
+        std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned()
+    }
+
+    /// Where a text is that stands elsewhere, as TOML has it and seen from any folder.
+    #[must_use]
+    pub fn reference(&self, value: &DeValue<'_>) -> Option<String> {
+        let of = |name| value.as_table()?.get(name)?.get_ref().as_str();
+        match (of("env"), of("file")) {
+            (Some(name), _) => Some(format!("{{ env = {} }}", quoted(name))),
+            (None, Some(path)) => Some(format!("{{ file = {} }}", quoted(&self.absolute(path)))),
+            (None, None) => None,
+        }
     }
 
     /// A path as the text means it.
@@ -246,7 +288,9 @@ impl<'d> Table<'d> {
 
     /// A text that no output may show, however it is given.
     pub fn secret(&self, key: &'static str) -> Option<Text> {
-        let text = self.find(key)?.text()?;
+        let item = self.find(key)?;
+        let text = item.text()?;
+        item.mark_secret();
         self.document.hide(&text.value);
         Some(Text { secret: true, ..text })
     }
@@ -336,6 +380,18 @@ impl<'d> Table<'d> {
             (item.name, item)
         };
         self.keys.iter().map(item).collect()
+    }
+
+    /// The keys and values as they were parsed.
+    #[must_use]
+    pub const fn keys(&self) -> &'d DeTable<'d> {
+        self.keys
+    }
+
+    /// A path, which stands at a key, as the text means it.
+    #[must_use]
+    pub fn path(&self, key: &'static str, text: &str) -> PathBuf {
+        self.find(key).map_or_else(|| self.document.path(text), |item| item.path(text))
     }
 
     /// Adds a mistake about the value of a key.

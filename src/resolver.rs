@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use probes::net::resolve::{Family, Server, Settings};
 
-use crate::reader::{Item, Table};
+use crate::reader::{Item, Table, quoted};
 
 /// Reads the table; a key that is absent is as the host has it.
 pub fn read(table: &Table<'_>, host: &Settings) -> Settings {
@@ -26,6 +26,26 @@ pub fn read(table: &Table<'_>, host: &Settings) -> Settings {
         family: family.unwrap_or(host.family),
         anchors: None,
     }
+}
+
+/// The keys that say something, each with its value as TOML has it.
+pub fn written(table: &Table<'_>) -> Vec<(String, String)> {
+    let text = |item: &Item<'_>| item.reference().or_else(|| item.text().map(|text| quoted(&text.value)));
+    let list = |items: &[Item<'_>]| format!("[{}]", items.iter().filter_map(text).collect::<Vec<_>>().join(", "));
+    let mut written = Vec::new();
+    if let Some(servers) = table.take("servers").and_then(|item| item.items()).filter(|servers| !servers.is_empty()) {
+        written.push(("servers".to_owned(), list(&servers)));
+    }
+    let hosts = table.table("hosts").map(Table::entries).unwrap_or_default();
+    if !hosts.is_empty() {
+        let host =
+            |(name, item): &(&str, Item<'_>)| format!("{} = {}", quoted(name), list(&item.items().unwrap_or_default()));
+        let hosts: Vec<_> = hosts.iter().map(host).collect();
+        written.push(("hosts".to_owned(), format!("{{ {} }}", hosts.join(", "))));
+    }
+    let family = table.take("family").as_ref().and_then(text).filter(|family| family != "\"any\"");
+    written.extend(family.map(|family| ("family".to_owned(), family)));
+    written
 }
 
 fn read_hosts(table: Table<'_>) -> HashMap<String, Vec<IpAddr>> {

@@ -29,6 +29,8 @@ pub struct Settings {
     pub interface: Option<String>,
     /// How names become addresses where a task does not say.
     pub resolver: resolve::Settings,
+    /// The keys of `[resolver]` that say something, as TOML has their values, for task files that stand alone.
+    pub resolver_keys: Vec<(String, String)>,
     /// What only the daemon acts on.
     pub daemon: daemon::Settings,
 }
@@ -84,6 +86,7 @@ fn read_root(root: &Table<'_>) -> Settings {
     settings.daemon = daemon::read(root);
     if let Some(resolver) = root.table("resolver") {
         settings.resolver = resolver::read(&resolver, &resolve::Settings::default());
+        settings.resolver_keys = resolver::written(&resolver);
     }
     settings
 }

@@ -2,6 +2,7 @@
 //! anything is sent; it never looks like a broken server.
 
 mod api;
+mod definition;
 mod dns;
 mod ftp;
 mod http;
@@ -35,8 +36,8 @@ use probes::spec::Spec;
 use crate::reader::{Document, Item, Problem, Problems, Source, Table, Text, read_text};
 use crate::resolver;
 use crate::settings::Settings;
+use definition::Definition;
 pub use module::{Asked, Module};
-
 pub use url::read_url;
 
 /// One task: what to probe, how and how often.
@@ -228,14 +229,14 @@ fn read_task(
         secrets: table.document().take_secrets(),
     };
     let name = name?;
-    let definition = Arc::from("");
-    let probe = |(target, spec): (String, Spec)| Probe {
+    let definition = Definition::new(&table, protocol, &labels, settings, &conditions.secrets);
+    let probe = |(place, (target, spec)): (usize, (String, Spec))| Probe {
         identity: Identity { task: name.clone(), target, labels: labels.clone(), warn_after, warn_certificate },
         conditions: conditions.clone(),
         spec,
-        definition: Arc::clone(&definition),
+        definition: definition.of(targets.get(place)).into(),
     };
-    let probes = specs.probes.into_iter().map(probe).collect();
+    let probes = specs.probes.into_iter().enumerate().map(probe).collect();
     let too_slow = (limits.timeout > interval).then(|| {
         let place = table.take("timeout").or_else(|| table.take("interval")).unwrap_or_else(|| item.clone());
         let (timeout, interval) = (limits.timeout, interval);

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use agent::config::Config;
 use agent::reader::{Problems, Source};
 use agent::settings::Settings;
 use agent::task;
@@ -13,9 +15,12 @@ use regex::Regex;
 
 const SETTINGS: &str = "config/agent.toml";
 
-/// The file of tasks that ships for every protocol.
-fn task_files() -> Vec<String> {
-    Spec::PROTOCOLS.iter().map(|protocol| format!("config/tasks/{}.toml", protocol.name())).collect()
+/// The tasks that the settings as they ship have scheduled, and the modules for `/probe`.
+const TASKS: [&str; 2] = ["config/tasks/self.toml", "config/tasks/modules.toml"];
+
+/// The file of tasks that ships for every protocol to show every key.
+fn examples() -> Vec<String> {
+    Spec::PROTOCOLS.iter().map(|protocol| format!("config/examples/{}.toml", protocol.name())).collect()
 }
 
 #[test]
@@ -28,22 +33,46 @@ fn the_settings_that_ship_are_the_defaults() {
 
 #[test]
 fn everything_that_ships_is_checked_and_well() {
-    let ended = Command::new(env!("CARGO_BIN_EXE_agent"))
-        .args(["check", "--config", SETTINGS])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .expect("the agent can be run");
-    let stderr = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success() && stderr.is_empty(), "{stderr}");
-    let tasks: usize = task_files().iter().map(|file| text(file).matches("\n[[task]]\n").count()).sum();
-    assert_eq!(String::from_utf8_lossy(&ended.stdout), format!("{tasks} tasks ok\n"));
+    let rows: [(Vec<&str>, Vec<String>); 2] =
+        [(vec!["--config", SETTINGS], TASKS.map(str::to_owned).to_vec()), (Vec::new(), examples())];
+    for (arguments, files) in rows {
+        let named = if arguments.is_empty() { files.as_slice() } else { &[] };
+        let ended = Command::new(env!("CARGO_BIN_EXE_agent"))
+            .arg("check")
+            .args(&arguments)
+            .args(named)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .output()
+            .expect("the agent can be run");
+        let stderr = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && stderr.is_empty(), "{stderr}");
+        let tasks: usize = files.iter().map(|file| text(file).matches("\n[[task]]\n").count()).sum();
+        assert_eq!(String::from_utf8_lossy(&ended.stdout), format!("{tasks} tasks ok\n"));
+    }
+}
+
+/// What is scheduled on a fresh machine needs no network, and shows something within seconds; Prometheus files written for
+/// `blackbox_exporter` find its modules.
+#[test]
+fn what_is_scheduled_watches_the_agent_itself() {
+    let config = Config::read(Some(&path(SETTINGS)), &[]).unwrap_or_else(|problems| panic!("{problems}"));
+    let (modules, tasks): (Vec<_>, Vec<_>) = config.tasks.iter().partition(|task| task.probes.is_empty());
+    let names: Vec<_> = modules.iter().map(|task| task.name.as_str()).collect();
+    assert_eq!(names, ["http_2xx", "http_post_2xx", "tcp_connect", "icmp", "dns"]);
+    for task in &tasks {
+        assert!(task.interval <= Duration::from_secs(5), "{} is too rare to be seen soon", task.name);
+        for target in task.probes.iter().map(|probe| &probe.identity.target) {
+            assert!(target.contains("127.0.0.1"), "{target} is not this machine");
+        }
+    }
+    assert!(!tasks.is_empty());
 }
 
 /// What is commented out would be right too, paragraph by paragraph; only the files and variables are not there.
 #[test]
 fn settings_that_are_commented_out_are_right() {
     let absent = Regex::new("cannot be read|is not set|there is no PKCS#11 module").expect("a literal expression");
-    for file in task_files().into_iter().chain([SETTINGS.to_owned()]) {
+    for file in examples().into_iter().chain([SETTINGS.to_owned()]) {
         for (line, text) in with_a_paragraph_more(&text(&file)) {
             let source = source(&file, &text);
             let read = match file.as_str() {
@@ -76,7 +105,7 @@ fn every_setting_is_shown() {
 
 #[test]
 fn every_key_of_a_task_is_shown() {
-    let shown: String = task_files().iter().map(|file| text(file)).collect();
+    let shown: String = examples().iter().map(|file| text(file)).collect();
     let mut missing = Vec::new();
     let protocols = Spec::PROTOCOLS.iter().map(|protocol| format!("task.{}", protocol.name()));
     for section in protocols.chain(["task", "task.tls", "task.resolver", "task.api.step"].map(str::to_owned)) {

@@ -34,6 +34,20 @@ pub enum Verdict {
     Missed,
 }
 
+impl Verdict {
+    /// The word for it in results.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Error => "error",
+            Self::Skipped => "skipped",
+            Self::Missed => "missed",
+        }
+    }
+}
+
 /// Why a run that was due was not begun.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Idle {

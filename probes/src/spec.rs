@@ -9,7 +9,7 @@ use crate::ftp::Ftp;
 use crate::http::Http;
 use crate::net::{Conditions, Host};
 use crate::object::Object;
-use crate::outcome::{Identity, Outcome, perform};
+use crate::outcome::{Identity, Idle, Outcome, PANIC, PANIC_MEANING, perform};
 use crate::ping::Ping;
 use crate::pop3::Pop3;
 use crate::smtp::Smtp;
@@ -110,7 +110,7 @@ impl Spec {
         }
     }
 
-    /// Every fault that any protocol can report, with the code it gets there.
+    /// Every fault that any protocol can report, with the code it gets there; those of the agent itself come last.
     #[must_use]
     pub fn faults() -> Vec<Reported> {
         let mut all = faults_of::<Http>();
@@ -124,8 +124,16 @@ impl Spec {
         all.extend(faults_of::<Transfer>());
         all.extend(faults_of::<Api>());
         all.extend(faults_of::<Object>());
+        all.extend(Self::PROTOCOLS.into_iter().flat_map(own_faults));
         all
     }
+}
+
+/// What a run of any protocol can come to without saying anything about its target.
+fn own_faults(protocol: Protocol) -> impl Iterator<Item = Reported> {
+    let idle = Idle::ALL.into_iter().map(|idle| (idle.fault(), idle.meaning()));
+    let own = std::iter::once((PANIC, PANIC_MEANING)).chain(idle);
+    own.map(move |(fault, meaning)| Reported { protocol, fault, side: Side::Agent, meaning, code: None })
 }
 
 fn faults_of<C: Check>() -> Vec<Reported> {

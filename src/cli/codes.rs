@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use probes::codes::{Book, Code, Entry, MadeBy, Protocol, entries};
+use probes::outcome::{Idle, Verdict};
 use probes::spec::{Reported, Spec};
 use serde_json::{Value, json};
 
@@ -224,10 +225,14 @@ fn faults_text(scope: &Scope) -> String {
     text
 }
 
-/// The number, or the word for a status that is passed on or for an error of the agent itself.
+/// The number, or the word for a status that is passed on, for an error of the agent itself or for a run that was not begun.
 fn code_words(fault: &Reported) -> String {
     match fault.code.map(|code| (code, code.entry())) {
-        None => "error".to_owned(),
+        None => match Idle::ALL.into_iter().find(|idle| idle.fault() == fault.fault).map(Idle::verdict) {
+            Some(verdict) => verdict.name(),
+            None => Verdict::Error.name(),
+        }
+        .to_owned(),
         Some((code, Some(entry))) if entry.book != Book::HttpStatus => code.number().to_string(),
         Some(_) => "status".to_owned(),
     }

@@ -126,7 +126,7 @@ impl Daemon {
         let store = self.store;
         let flushed = tokio::task::spawn_blocking(move || store.close());
         let exported = close(self.sinks.export_to(Arc::default()), FLUSH);
-        let (_, flushed, ()) = tokio::join!(self.door.close(), flushed, exported);
+        let ((), flushed, ()) = tokio::join!(self.door.close(), flushed, exported);
         if let Err(error) = flushed {
             tracing::error!("the store was not closed: {error}");
         }

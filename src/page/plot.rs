@@ -110,22 +110,22 @@ impl Plot {
 /// A line through the known points, and a mark below each point with failures.
 #[must_use]
 pub fn sparkline(points: &[(Option<f64>, bool)]) -> String {
+    // What was before the first run is no gap.
+    let known = |(height, failed): &(Option<f64>, bool)| height.is_some() || *failed;
+    let points = &points[points.iter().position(known).unwrap_or(0)..];
     let highest = points.iter().filter_map(|(height, _)| *height).fold(0.0, f64::max);
     if points.iter().all(|(height, failed)| height.is_none() && !failed) {
         return String::new();
     }
-    let step = 100.0 / count(points.len().max(2) - 1);
+    // The last point has the width of a step too, or a mark below it would stand outside.
+    let step = 100.0 / count(points.len());
     let (mut line, mut marks, mut pen) = (String::new(), String::new(), 'M');
     for (index, (height, failed)) in points.iter().enumerate() {
         let x = count(index) * step;
         match height {
             Some(height) => {
                 let y = 20.0 - if highest > 0.0 { height / highest * 18.0 } else { 0.0 };
-                // A point alone is a short stroke, or nobody would see it.
-                let _ = write!(line, "{pen}{} {}", short(x), short(y));
-                if pen == 'M' {
-                    line.push_str("h.8");
-                }
+                let _ = write!(line, "{pen}{} {}h{}", short(x), short(y), short(step * 0.9));
                 pen = 'L';
             }
             None => pen = 'M',
@@ -141,15 +141,20 @@ pub fn sparkline(points: &[(Option<f64>, bool)]) -> String {
     )
 }
 
-/// One bar of a waterfall: where it begins and how long it is, as shares of the whole.
+/// A piece of a waterfall: its colour, where it begins and how long it is, as shares of the whole.
+pub type Piece = (&'static str, f64, f64);
+
+/// One line of a waterfall.
 #[must_use]
-pub fn bar(class: &'static str, begin: f64, length: f64) -> String {
-    let (x, width) = (begin * WIDTH, (length * WIDTH).max(2.0));
+pub fn bar(pieces: &[Piece]) -> String {
+    let piece = |(class, begin, length): &Piece| {
+        let (x, width) = (begin * WIDTH, (length * WIDTH).max(2.0));
+        let x = short(x.min(WIDTH - 2.0));
+        format!("<rect x=\"{x}\" y=\"1\" width=\"{}\" height=\"8\" class=\"{class}\"/>", short(width))
+    };
     format!(
-        "<svg class=\"fall\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">\
-         <rect x=\"{}\" y=\"1\" width=\"{}\" height=\"8\" class=\"{class}\"/></svg>",
-        short(x.min(WIDTH - 2.0)),
-        short(width)
+        "<svg class=\"fall\" viewBox=\"0 0 1000 10\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{}</svg>",
+        pieces.iter().map(piece).collect::<String>()
     )
 }
 
@@ -197,6 +202,6 @@ mod tests {
     #[test]
     fn a_gap_breaks_the_line() {
         let text = sparkline(&[(Some(1.0), false), (None, true), (Some(2.0), false)]);
-        assert!(text.contains("d=\"M0 11h.8M100 2h.8\"") && text.contains("<rect x=\"50\""), "{text}");
+        assert!(text.contains("d=\"M0 11h30M66.67 2h30\"") && text.contains("<rect x=\"33.33\""), "{text}");
     }
 }

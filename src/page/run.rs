@@ -4,9 +4,10 @@
 
 use askama::Template;
 use probes::codes::{Entry, entries};
+use probes::phases::Phase;
 use serde_json::Value;
 
-use super::plot::bar;
+use super::plot::{Piece, bar};
 use super::words::{Language, Words};
 use super::{Frame, State, milliseconds};
 
@@ -28,6 +29,8 @@ pub struct RunPage {
     facts: Vec<Fact>,
     advice: Vec<Fact>,
     falls: Vec<Fall>,
+    /// What the colours of the waterfall are.
+    phases: Vec<&'static str>,
     tables: Vec<Table>,
     talk: Vec<Line>,
     json: String,
@@ -97,7 +100,8 @@ impl RunPage {
             code,
             facts: facts(run, words),
             advice: entry.map(|entry| advice(entry, words)).unwrap_or_default(),
-            falls: falls(run),
+            falls: falls(run, words),
+            phases: spent(&run["phases"]).into_iter().map(|(phase, _)| phase).collect(),
             tables: tables(evidence, words),
             talk: talk(&evidence["dialogue"]),
             json: serde_json::to_string_pretty(run).unwrap_or_default(),
@@ -177,32 +181,61 @@ fn advice(entry: &Entry, words: &Words) -> Vec<Fact> {
         .collect()
 }
 
-/// The waterfall of the run, and one for each part of it that has phases of its own.
-fn falls(run: &Value) -> Vec<Fall> {
+/// The waterfall of the run, and one for its parts of each kind, on one axis each.
+fn falls(run: &Value, words: &'static Words) -> Vec<Fall> {
     let evidence = &run["evidence"];
-    let mut parts = vec![(String::new(), &run["phases"])];
-    for (key, name) in [("hops", "url"), ("steps", "name"), ("addresses", "ip"), ("connections", "range")] {
-        let several = evidence[key].as_array().filter(|list| list.len() > 1);
-        let named = several.into_iter().flatten().map(|part| (written(&part[name]), &part["phases"]));
-        parts.extend(named);
-    }
-    parts.into_iter().map(|(title, phases)| fall(title, phases)).filter(|fall| !fall.bars.is_empty()).collect()
-}
-
-fn fall(title: String, phases: &Value) -> Fall {
-    // A map of JSON has forgotten the order of its keys; the phases have one.
-    let known = probes::phases::Phase::ALL.iter();
-    let spent: Vec<_> =
-        known.filter_map(|phase| Some((phase.name(), phases[phase.name()].as_f64()?.max(0.0)))).collect();
-    let whole = spent.iter().map(|(_, time)| time).sum::<f64>().max(f64::MIN_POSITIVE);
+    let spent = spent(&run["phases"]);
+    let whole = total(&spent);
     let mut begin = 0.0;
     let mut bars = Vec::new();
     for (phase, time) in spent {
-        let drawing = bar(phase, begin / whole, time / whole);
+        let drawing = bar(&[(phase, begin / whole, time / whole)]);
         bars.push(Bar { phase: phase.to_owned(), time: milliseconds(time), drawing });
         begin += time;
     }
-    Fall { title, bars }
+    let mut falls = vec![Fall { title: String::new(), bars }];
+    for (key, title, name, one_by_one) in [
+        ("hops", "HTTP", "url", true),
+        ("steps", words.step, "name", true),
+        ("addresses", words.address, "ip", true),
+        ("connections", words.connections, "remote", false),
+    ] {
+        let several = evidence[key].as_array().filter(|list| list.len() > 1);
+        falls.extend(several.map(|parts| Fall { title: title.to_owned(), bars: parts_of(parts, name, one_by_one) }));
+    }
+    falls.retain(|fall| !fall.bars.is_empty());
+    falls
+}
+
+/// A line for each part; what is done one by one begins where the part before ended.
+fn parts_of(parts: &[Value], name: &str, one_by_one: bool) -> Vec<Bar> {
+    let times: Vec<Vec<_>> = parts.iter().map(|part| spent(&part["phases"])).collect();
+    let lengths = times.iter().map(|times| total(times));
+    let whole = if one_by_one { lengths.sum() } else { lengths.fold(f64::MIN_POSITIVE, f64::max) };
+    let mut begin = 0.0;
+    let mut bars = Vec::new();
+    for (part, times) in parts.iter().zip(&times) {
+        let mut at = begin;
+        let mut pieces: Vec<Piece> = Vec::new();
+        for (phase, time) in times {
+            pieces.push((phase, at / whole, time / whole));
+            at += time;
+        }
+        bars.push(Bar { phase: written(&part[name]), time: milliseconds(at - begin), drawing: bar(&pieces) });
+        begin = if one_by_one { at } else { 0.0 };
+    }
+    bars
+}
+
+/// The phases in their order, which a map of JSON has forgotten, with the milliseconds of each.
+fn spent(phases: &Value) -> Vec<(&'static str, f64)> {
+    let known = Phase::ALL.iter().map(|phase| phase.name());
+    known.filter_map(|phase| Some((phase, phases[phase].as_f64()?.max(0.0)))).collect()
+}
+
+/// Something to divide by.
+fn total(spent: &[(&'static str, f64)]) -> f64 {
+    spent.iter().map(|(_, time)| time).sum::<f64>().max(f64::MIN_POSITIVE)
 }
 
 fn tables(evidence: &Value, words: &'static Words) -> Vec<Table> {

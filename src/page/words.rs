@@ -178,6 +178,7 @@ words! {
     name: "Name", "名称";
     value: "Value", "值";
     address: "Address", "地址";
+    connections: "Connections", "连接";
     step: "Step", "步骤";
     sent: "sent", "发送";
     received: "received", "接收";

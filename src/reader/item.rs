@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use serde_json::Value as Json;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::{Document, Problem, Table, read_text};
+use super::{Document, Mark, Problem, Table, read_text};
 
 /// A text, and whether it must stay hidden.
 #[derive(Clone, Debug)]
@@ -92,6 +93,7 @@ impl<'d> Item<'d> {
         match self.value {
             DeValue::String(text) => Some(Text { value: text.clone().into_owned(), secret: false }),
             DeValue::Table(_) => {
+                self.document.mark(&self.span, Mark::Reference);
                 let value = self.elsewhere()?;
                 self.document.hide(&value);
                 Some(Text { value, secret: true })
@@ -138,6 +140,34 @@ impl<'d> Item<'d> {
                 None
             }
         }
+    }
+
+    /// Where the text is, as TOML has it and seen from any folder; nothing if it stands here.
+    #[must_use]
+    pub fn reference(&self) -> Option<String> {
+        self.document.reference(self.value)
+    }
+
+    /// The value as it was parsed.
+    #[must_use]
+    pub const fn value(&self) -> &'d DeValue<'d> {
+        self.value
+    }
+
+    /// Says that the text that stands here, if one does, is a secret.
+    pub fn mark_secret(&self) {
+        if self.value.is_str() {
+            self.document.mark(&self.span, Mark::Secret);
+        }
+    }
+
+    /// A path, which stands here or at the end of what does, as the text means it.
+    #[must_use]
+    pub fn path(&self, text: &str) -> PathBuf {
+        if self.value.is_str() {
+            self.document.mark(&self.span, Mark::Path(text.to_owned()));
+        }
+        self.document.path(text)
     }
 
     /// Whether it is a table.

@@ -227,6 +227,7 @@ fn read_headers(table: &Table<'_>) -> Vec<Field> {
             (Ok(name), Ok(mut value)) => {
                 let secret = secret || is_secret_name(name.as_str());
                 if secret && let Ok(text) = value.to_str() {
+                    item.mark_secret();
                     item.document().hide_header(text);
                 }
                 value.set_sensitive(secret);
@@ -253,7 +254,7 @@ fn read_body(table: &Table<'_>) -> (Vec<u8>, bool) {
     }
     let Some(item) = file else { return (Vec::new(), false) };
     let Some(path) = item.text() else { return (Vec::new(), false) };
-    match read_file(&item.document().path(&path.value)) {
+    match read_file(&item.path(&path.value)) {
         Ok(bytes) => (bytes, false),
         Err(error) => {
             item.fail(format!("the file `{}` cannot be read: {error}", path.value));

@@ -120,7 +120,7 @@ fn read_operation(table: &Table<'_>) -> Option<Operation> {
             table.fail(format!("op = \"{name}\" needs a `source`, the file to upload"));
             ""
         });
-        let source = table.document().path(source);
+        let source = table.path("source", source);
         Upload { source, overwrite, biz_attr: biz_attr.clone(), authority: authority.clone() }
     };
     Some(match name {

@@ -183,7 +183,7 @@ impl<'d> Reading<'d> {
         let mut fips = tls::is_fips();
         if let Some((name, item)) = &named {
             if let Some(module) = name.strip_prefix("pkcs11:") {
-                engine = self.take(item, tls::Engine::load(&item.document().path(module)));
+                engine = self.take(item, tls::Engine::load(&item.path(module)));
                 fips = false;
             } else if !tls::is_engine(name) {
                 let detail =

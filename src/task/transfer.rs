@@ -134,7 +134,7 @@ fn read_work(table: &Table<'_>, tls: &Client, http: &HttpOptions, ftp: FtpOption
         connections: usize::try_from(connections).unwrap_or(1),
         size,
         md5: table.parsed("md5", read_md5),
-        save_to: not_empty(table, "save_to").map(|path| table.document().path(&path)),
+        save_to: not_empty(table, "save_to").map(|path| table.path("save_to", &path)),
         decode: table.boolean("decode").unwrap_or(false),
         allow_empty: table.boolean("allow_empty").unwrap_or(false),
         limit: None,
@@ -173,7 +173,7 @@ fn read_upload(
                 let http = HttpOptions { header_contains: None, ..http.clone() };
                 Source::Url(Box::new(source_of_url(item, &text.value, tls, http, ftp, response_timeout)))
             } else {
-                Source::File(table.document().path(&text.value))
+                Source::File(item.path(&text.value))
             }
         }),
         (Some(item), Some(_)) => {

@@ -44,13 +44,18 @@ pub fn ok(identity: &Identity, started: SystemTime, duration: Duration) -> Run {
     Run { outcome, due: started, late: Duration::from_micros(1_500), definition: Arc::from("[[task]]\n") }
 }
 
-/// A run that failed with a code.
+/// A run that failed with a row of the catalogue.
 pub fn failed(identity: &Identity, started: SystemTime, duration: Duration, entry: &'static Entry) -> Run {
+    failed_with(identity, started, duration, Code::row(entry))
+}
+
+/// A run that failed with a code.
+pub fn failed_with(identity: &Identity, started: SystemTime, duration: Duration, code: Code) -> Run {
     let mut run = ok(identity, started, duration);
     let outcome = &mut run.outcome;
     outcome.verdict = Verdict::Failed;
     outcome.ok = false;
-    set_code(outcome, Code::row(entry));
+    set_code(outcome, code);
     outcome.fault = Some("connect.refused");
     outcome.phase = Some(Phase::Connect);
     outcome.side = Some(Side::Target);

@@ -16,7 +16,7 @@ use crate::reader::{Item, Table, read_file};
 
 fn bytes(item: &Item<'_>, path: &str, fault: Local) -> Result<Vec<u8>, Failure<Local>> {
     let unreadable = |error| Failure::new(fault, format!("the file `{path}` cannot be read: {error}"));
-    read_file(&item.document().path(path)).map_err(unreadable)
+    read_file(&item.path(path)).map_err(unreadable)
 }
 
 fn certificates(path: &str, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -29,7 +29,7 @@ fn certificates(path: &str, bytes: &[u8]) -> Result<Vec<CertificateDer<'static>>
 
 /// Trust anchors: the certificates of a file, or of all files of a folder.
 pub(super) fn anchors(item: &Item<'_>, path: &str) -> Result<Arc<Anchors>, Failure<Local>> {
-    let place = item.document().path(path);
+    let place = item.path(path);
     let found = if place.is_dir() {
         folder(&place).map_err(|error| format!("the folder `{path}` cannot be read: {error}"))
     } else {
@@ -69,8 +69,7 @@ pub(super) fn revocation_lists(item: &Item<'_>, path: &str) -> Result<Vec<Revoca
 /// The certificate of a demanded issuer.
 pub(super) fn issuer(item: &Item<'_>) -> Option<CertificateDer<'static>> {
     let path = item.text()?.value;
-    let read =
-        read_file(&item.document().path(&path)).map_err(|error| format!("the file `{path}` cannot be read: {error}"));
+    let read = read_file(&item.path(&path)).map_err(|error| format!("the file `{path}` cannot be read: {error}"));
     match read.and_then(|bytes| certificates(&path, &bytes)) {
         Ok(certificates) => certificates.into_iter().next(),
         Err(message) => {
