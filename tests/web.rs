@@ -13,5 +13,7 @@ mod limits;
 mod probe;
 #[path = "web/scrape.rs"]
 mod scrape;
+#[path = "web/shipped.rs"]
+mod shipped;
 #[allow(dead_code, reason = "the stack is shared with `real.rs`, which uses the rest of it")]
 mod stack;
