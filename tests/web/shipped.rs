@@ -9,7 +9,8 @@ use regex::Regex;
 use crate::stack::{find, search_path};
 
 fn text(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file of this repository can be read")
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .expect("a file of this repository can be read")
 }
 
 #[test]
@@ -25,11 +26,15 @@ fn promtool_accepts_configuration_and_rules() {
 
 #[test]
 fn rules_and_dashboard_ask_for_what_there_is() {
-    let known: String = ["family", "agent", "series", "process"].map(|file| text(&format!("src/metrics/{file}.rs"))).concat();
+    let known: String =
+        ["family", "agent", "series", "process"].map(|file| text(&format!("src/metrics/{file}.rs"))).concat();
     let name = Regex::new(r"\b(?:probe|agent|process)_[a-z0-9_]+\b").expect("a literal expression");
     let mut asked = BTreeSet::new();
-    let dashboard: serde_json::Value = serde_json::from_str(&text("config/grafana-dashboard.json")).expect("it is JSON");
-    collect(&dashboard, &mut |expression| asked.extend(name.find_iter(expression).map(|found| found.as_str().to_owned())));
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&text("config/grafana-dashboard.json")).expect("it is JSON");
+    collect(&dashboard, &mut |expression| {
+        asked.extend(name.find_iter(expression).map(|found| found.as_str().to_owned()))
+    });
     asked.extend(name.find_iter(&text("config/alerts.yml")).map(|found| found.as_str().to_owned()));
     assert!(asked.len() > 10, "{asked:?}");
     for name in asked {
