@@ -54,8 +54,8 @@ fn main() {
     idle.end();
 }
 
-fn row(what: &str, measured: String, aim: &str) {
-    println!("{what:<40} {measured:>12}  {aim}");
+fn row(what: &str, measured: impl Into<String>, aim: &str) {
+    println!("{what:<40} {:>12}  {aim}", measured.into());
 }
 
 /// A daemon at work, in a folder of its own.
@@ -109,7 +109,7 @@ impl Daemon {
     fn share(&self) -> f64 {
         let (begun, before) = (Instant::now(), self.processor());
         thread::sleep(MEASURED);
-        (self.processor() - before).as_secs_f64() / begun.elapsed().as_secs_f64()
+        self.processor().saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64()
     }
 
     /// The processor time that all its threads have taken.

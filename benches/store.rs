@@ -44,7 +44,7 @@ fn fill(path: &std::path::Path, results: u64) {
     let step = Duration::from_secs(DAYS * 86_400).as_nanos() / u128::from(results);
     let store =
         Store::open(path, Limits { max_size: 64 << 30, waiting: 40_000, ..Limits::default() }).expect("a store");
-    let begun = Instant::now();
+    let clock = Instant::now();
     let mut slept = Duration::ZERO;
     for number in 0..results {
         let place = usize::try_from(number).expect("64 bits");
@@ -69,7 +69,7 @@ fn fill(path: &std::path::Path, results: u64) {
         }
     }
     store.close();
-    let took = begun.elapsed();
+    let took = clock.elapsed();
     let health = store.health();
     assert_eq!((health.written, health.dropped), (results, 0));
     println!(

@@ -14,6 +14,11 @@ mod lab;
 mod mistakes;
 #[path = "cli/results.rs"]
 mod results;
+#[allow(dead_code, reason = "the tests of the store use more of it")]
+#[path = "store/runs.rs"]
+mod runs;
+#[path = "cli/stored.rs"]
+mod stored;
 #[path = "cli/streams.rs"]
 mod streams;
 #[path = "cli/verbs.rs"]

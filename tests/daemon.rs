@@ -5,12 +5,11 @@
 #[path = "daemon/host.rs"]
 mod host;
 
-use std::io::Read as _;
 use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
-use host::{Closed, Host, peer, task};
+use host::{Closed, Host, peer, recorder, task};
 use nix::sys::signal::Signal;
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -159,10 +158,12 @@ fn runs_under_way_are_finished_before_the_end() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
+    let address = silent.local_addr().expect("a bound port has an address");
     let host = Host::new("");
-    host.write("tasks/a.toml", &task("slow", peer(AT_ONCE, None), "5s", "retries = 9\n"));
+    host.write("tasks/a.toml", &task("slow", address, "2s", "retries = 9\n"));
     let mut daemon = host.start();
-    daemon.wait_for("slow", 1);
+    let _run = silent.accept().expect("a run begins");
     daemon.signal(Signal::SIGINT);
     daemon.wait_for("ending: ", 1);
     daemon.signal(Signal::SIGINT);
@@ -170,33 +171,41 @@ fn a_second_signal_ends_it_at_once() {
 }
 
 #[test]
+fn the_end_begins_no_further_attempts() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
+    let address = silent.local_addr().expect("a bound port has an address");
+    let host = Host::new("");
+    host.write("tasks/a.toml", &task("slow", address, "1s", "retries = 100\n"));
+    let mut daemon = host.start();
+    let _run = silent.accept().expect("a run begins");
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.end().code(), Some(0), "{}", daemon.log());
+    assert_eq!((daemon.count("Failed"), daemon.count("cut off")), (1, 0), "{}", daemon.log());
+}
+
+#[test]
 fn failures_are_exported_and_the_url_stays_secret() {
-    let hooks = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
-    let address = hooks.local_addr().expect("a bound port has an address");
+    let (address, requests) = recorder();
     let settings = format!("[export]\njsonl = \"failures.jsonl\"\nwebhook = \"http://{address}/hook-of-secrets\"\n");
     let host = Host::new(&settings);
     let closed = Closed::new();
     host.write("tasks/a.toml", &task("down", closed.address(), "200ms", ""));
     let mut daemon = host.start();
-    let (mut stream, _) = hooks.accept().expect("the daemon posts");
-    let mut request = String::new();
-    while !request.contains("\"fault\":\"connect.refused\"") {
-        let mut bytes = [0; 4096];
-        let length = stream.read(&mut bytes).expect("the daemon sends");
-        assert!(length > 0, "{request}");
-        request.push_str(&String::from_utf8_lossy(&bytes[..length]));
-    }
-    assert!(request.starts_with("POST /hook-of-secrets HTTP/1.1\r\n"), "{request}");
-    assert!(request.contains("content-type: application/json\r\n"), "{request}");
-    drop((stream, hooks));
     daemon.wait_for("Failed", 3);
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.end().code(), Some(0));
     assert!(!daemon.log().contains("hook-of-secrets"), "{}", daemon.log());
     let lines = host.read("failures.jsonl");
+    let requests = requests.lock().expect("nobody panics").clone();
     assert_eq!(lines.lines().count(), daemon.count("Failed"), "{lines}\n{}", daemon.log());
-    let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap_or_default()).expect("JSON");
-    assert_eq!((&first["task"], &first["outcome"]), (&"down".into(), &"failed".into()));
+    assert_eq!(lines.lines().count(), requests.len(), "{requests:?}");
+    for (line, request) in lines.lines().zip(&requests) {
+        let failure: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!((&failure["task"], &failure["fault"]), (&"down".into(), &"connect.refused".into()));
+        assert!(request.starts_with("POST /hook-of-secrets HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("content-type: application/json\r\n"), "{request}");
+        assert!(request.ends_with(&format!("\r\n\r\n{line}")), "{request}");
+    }
 }
 
 #[test]

@@ -76,15 +76,23 @@ impl Idle {
         }
     }
 
+    /// What happened, within a sentence.
+    #[must_use]
+    pub fn words(self) -> String {
+        let meaning = self.meaning().trim_end_matches('.');
+        let (first, rest) = meaning.split_at(1);
+        first.to_lowercase() + rest
+    }
+
     /// What happened.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
-            Self::Overlap => "the run before it of the same task and target was still under way",
-            Self::Busy => "as many runs as the schedule allows were under way until its next slot came",
-            Self::CutOff => "none of the guard's targets answered: the agent itself is cut off",
+            Self::Overlap => "The run before it of the same task and target was still under way.",
+            Self::Busy => "As many runs as the schedule allows were under way until its next slot came.",
+            Self::CutOff => "None of the guard's targets answered: the agent itself is cut off.",
             Self::Passed => {
-                "its slot passed while the machine was suspended, its clock jumped or the agent was held up"
+                "Its slot passed while the machine was suspended, its clock jumped or the agent was held up."
             }
         }
     }
@@ -171,7 +179,7 @@ pub struct Outcome {
 pub const PANIC: &str = "agent.panic";
 
 /// What a panic is, for people.
-pub const PANIC_MEANING: &str = "the probe itself failed, please report it";
+pub const PANIC_MEANING: &str = "The probe itself failed; please report it with the detail.";
 
 /// Runs a check once. A panic fails this run and nothing else.
 pub async fn perform<C: Check>(check: &C, identity: &Identity, host: &Host, conditions: &Conditions) -> Outcome {
@@ -215,7 +223,7 @@ pub fn not_begun(protocol: Protocol, identity: &Identity, due: SystemTime, why: 
     outcome.blame_agent();
     outcome.verdict = why.verdict();
     outcome.fault = Some(why.fault());
-    outcome.detail = Some(why.meaning().to_owned());
+    outcome.detail = Some(why.words());
     outcome
 }
 
@@ -254,7 +262,7 @@ impl Outcome {
         (self.code, self.name, self.title) = (None, None, None);
         self.verdict = why.verdict();
         self.fault = Some(why.fault());
-        self.detail = Some(format!("{}; the run had seen {seen}", why.meaning()));
+        self.detail = Some(format!("{}; the run had seen {seen}", why.words()));
     }
 
     fn succeed(&mut self, code: Code) {
@@ -283,7 +291,7 @@ impl Outcome {
         self.blame_agent();
         self.fault = Some(PANIC);
         self.phase = phase;
-        self.detail = Some(format!("{PANIC_MEANING}: {words}"));
+        self.detail = Some(format!("the probe itself failed, please report it: {words}"));
     }
 
     /// An error of the agent itself has no place in the book.

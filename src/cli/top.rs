@@ -53,6 +53,7 @@ fn text(top: &Top) -> String {
     let mut text = head(top.runs, top.failed, top.availability);
     text.push_str(&match (top.failed_before, top.failed) {
         (None, _) => "; the range before is not in the store\n".to_owned(),
+        (Some(before), now) if now == before => ", as many as in the range before\n".to_owned(),
         (Some(before), now) => format!(", {} against the range before\n", change(now, Some(before))),
     });
     let rows: Vec<[String; 6]> = top.groups.iter().flat_map(|group| group.codes.iter().map(cells)).collect();
@@ -91,7 +92,7 @@ fn cells(code: &TopCode) -> [String; 6] {
         format!("{}/{} {}", code.book.name(), code.protocol.name(), code.code),
         printable(&code.name),
         code.count.to_string(),
-        percent(code.share),
+        format!("{:.1} %", code.share * 100.0),
         change(code.count, code.before),
         printable(&code.title),
     ]
@@ -104,7 +105,7 @@ fn line(cells: &[String; 6], widths: &[usize; 6]) -> String {
     format!("  {code:<codes$}  {name:<names$}  {count:>counts$}  {share:>shares$}  {change:<changes$}  {title}\n")
 }
 
-/// Never rounded up to all.
+/// An availability, which is never rounded up to all.
 fn percent(share: f64) -> String {
     let percent = (share * 10_000.0).floor() / 100.0;
     format!("{percent:.2} %")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::family::Family;
 use super::reading::Reading;
-use super::series::{LAST, PHASE_NAMES, RUNS, Series};
+use super::series::{FAILURES, LAST, PHASE_NAMES, RUNS, Series};
 use super::text::{Kind, begin};
 
 /// How big a piece becomes, about.
@@ -23,7 +23,7 @@ pub struct Page {
 type Write = fn(&Series, &mut String);
 
 /// What is written after the families of the last run.
-const COUNTS: [(&str, &str, Kind, Write); 3] = [
+const COUNTS: [(&str, &str, Kind, Write); 4] = [
     (LAST, "When the last run that says something about the target ended.", Kind::Gauge, Series::write_last),
     (
         RUNS,
@@ -31,6 +31,7 @@ const COUNTS: [(&str, &str, Kind, Write); 3] = [
         Kind::Counter,
         Series::write_runs,
     ),
+    (FAILURES, "Failed runs by the documented code they ended with.", Kind::Counter, Series::write_failures),
     (PHASE_NAMES.family, "How long the phases of the runs took.", Kind::Histogram, Series::write_phases),
 ];
 

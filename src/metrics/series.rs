@@ -8,7 +8,7 @@ use probes::phases::Phase;
 
 use super::histogram::{Histogram, Names, PHASES};
 use super::reading::Reading;
-use super::text::{count, sample};
+use super::text::{count, label, sample};
 
 /// The names of the histogram of phases.
 pub(super) const PHASE_NAMES: Names = Names {
@@ -21,6 +21,11 @@ pub(super) const PHASE_NAMES: Names = Names {
 pub(super) const RUNS: &str = "probe_runs_total";
 /// The name of the time of the last run.
 pub(super) const LAST: &str = "probe_last_run_timestamp_seconds";
+
+/// The name of the counts of codes.
+pub(super) const FAILURES: &str = "probe_failures_total";
+/// How many different codes of one target are told apart; an object store makes numbers of its own.
+const MOST_CODES: usize = 64;
 
 /// The outcomes with their labels, in the order of the counts.
 pub(super) const OUTCOMES: [(Verdict, &str); 5] = [
@@ -44,6 +49,28 @@ struct Kept {
     at: Option<SystemTime>,
     runs: [u64; 5],
     phases: Vec<(Phase, Histogram)>,
+    /// The labels of each code that failed runs ended with, and how many did.
+    failures: Vec<(Box<str>, u64)>,
+}
+
+impl Kept {
+    fn count_failure(&mut self, outcome: &Outcome) {
+        let (Verdict::Failed, Some(code), Some(book)) = (outcome.verdict, outcome.code, outcome.book) else { return };
+        let mut labels = String::new();
+        label(&mut labels, "book", book.name());
+        label(&mut labels, "protocol", outcome.protocol.name());
+        let others = format!("{labels},code=\"other\"");
+        label(&mut labels, "code", &code.number().to_string());
+        if let Some((_, runs)) = self.failures.iter_mut().find(|(known, _)| **known == *labels) {
+            *runs += 1;
+        } else if self.failures.len() < MOST_CODES {
+            self.failures.push((labels.into_boxed_str(), 1));
+        } else if let Some((_, runs)) = self.failures.iter_mut().find(|(known, _)| **known == *others) {
+            *runs += 1;
+        } else {
+            self.failures.push((others.into_boxed_str(), 1));
+        }
+    }
 }
 
 impl Series {
@@ -66,6 +93,7 @@ impl Series {
         if reading.is_none() {
             return;
         }
+        kept.count_failure(outcome);
         let replaced = std::mem::replace(&mut kept.last, reading);
         kept.at = Some(SystemTime::now());
         for (phase, spent) in outcome.phases.iter() {
@@ -93,6 +121,14 @@ impl Series {
             if number > 0 || matches!(verdict, Verdict::Ok | Verdict::Failed) {
                 sample(page, RUNS, (&self.labels, label), count(number));
             }
+        }
+    }
+
+    /// Writes how often each code came.
+    pub(super) fn write_failures(&self, page: &mut String) {
+        let failures = self.kept.lock().unwrap_or_else(PoisonError::into_inner).failures.clone();
+        for (labels, runs) in failures {
+            sample(page, FAILURES, (&self.labels, &labels), count(runs));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use probes::net::Host;
@@ -46,6 +46,7 @@ pub(super) struct Driver {
     /// Every run under way, and every verdict that is held, has one of these.
     alive: mpsc::Sender<Infallible>,
     ended: mpsc::Receiver<Infallible>,
+    stopping: Arc<AtomicBool>,
 }
 
 impl Driver {
@@ -68,6 +69,7 @@ impl Driver {
             commands,
             alive,
             ended,
+            stopping: Arc::default(),
         };
         driver.replace(config, host);
         driver
@@ -176,6 +178,7 @@ impl Driver {
             guard: Arc::clone(&self.guard),
             alive: self.alive.clone(),
             commands: self.commands.clone(),
+            stopping: Arc::clone(&self.stopping),
         };
         tokio::spawn(work.perform());
     }
@@ -187,8 +190,8 @@ impl Driver {
         let mut outcome = not_begun(probe.spec.protocol(), &probe.identity, due, why);
         if why == Idle::Passed {
             outcome.detail = Some(match count {
-                1 => format!("1 slot: {}", why.meaning()),
-                _ => format!("{count} slots, this one the first: {}", why.meaning()),
+                1 => format!("1 slot: {}", why.words()),
+                _ => format!("{count} slots, this one the first: {}", why.words()),
             });
         }
         let run = Run { outcome, due, late: Duration::ZERO, definition: Arc::clone(&probe.definition) };
@@ -197,7 +200,8 @@ impl Driver {
 
     /// Waits for what is under way.
     async fn drain(self, mut commands: mpsc::UnboundedReceiver<Command>, until: Instant) -> usize {
-        let Self { mut slots, alive, mut ended, guard, .. } = self;
+        let Self { mut slots, alive, mut ended, guard, stopping, .. } = self;
+        stopping.store(true, Ordering::Relaxed);
         // Held verdicts still need it.
         let _guard = guard;
         drop(alive);

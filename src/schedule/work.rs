@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use probes::net::Host;
@@ -45,6 +46,8 @@ pub(super) struct Work {
     pub(super) guard: Arc<Guard>,
     pub(super) alive: mpsc::Sender<Infallible>,
     pub(super) commands: mpsc::UnboundedSender<Command>,
+    /// Whether no further run may begin.
+    pub(super) stopping: Arc<AtomicBool>,
 }
 
 /// Gives the place of a run back, however the run ends.
@@ -78,8 +81,7 @@ impl Work {
             } else {
                 (self.sink)(run, 1);
             }
-            // After the last command there is nobody to give the place back to: the agent is ending.
-            if !failed || self.guard.is_cut_off() || self.commands.is_closed() {
+            if !failed || self.guard.is_cut_off() || self.stopping.load(Ordering::Relaxed) {
                 break;
             }
             due = Instant::now();

@@ -354,7 +354,8 @@ mod tests {
     #[test]
     fn evidence_that_is_too_large_loses_its_largest_part() {
         // A text that does not compress.
-        let noise: String = (0..4000_u32).map(|number| format!("{:?}", Sha256::digest(number.to_be_bytes()))).collect();
+        let digests = (0..4000_u32).flat_map(|number| Sha256::digest(number.to_be_bytes()).to_vec());
+        let noise = digests.fold(String::new(), |noise, byte| noise + &format!("{byte:02x}"));
         let json = serde_json::json!({ "md5": "abc", "dialogue": [{ "sent": noise }] }).to_string();
         let packed = cut(json.as_bytes()).expect("a part remains");
         let mut text = String::new();

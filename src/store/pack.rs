@@ -6,11 +6,15 @@ use probes::phases::{Phase, Phases};
 
 /// Appends a number.
 pub(super) fn put(bytes: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
+    loop {
+        let [low, ..] = number.to_le_bytes();
         number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            break;
+        }
+        bytes.push(low | 0x80);
     }
-    bytes.push(number as u8);
 }
 
 /// Takes the next number off the front; nothing if there is none.
@@ -59,7 +63,9 @@ mod tests {
     fn numbers_come_back() {
         let numbers = [0, 1, 127, 128, 300, 1 << 35, u64::MAX];
         let mut bytes = Vec::new();
-        numbers.iter().for_each(|number| put(&mut bytes, *number));
+        for number in numbers {
+            put(&mut bytes, number);
+        }
         let mut rest = bytes.as_slice();
         assert_eq!(numbers.map(|_| take(&mut rest)), numbers.map(Some));
         assert_eq!(take(&mut rest), None);

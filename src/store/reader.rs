@@ -15,9 +15,12 @@ use super::{Error, database};
 #[derive(Clone, Debug)]
 pub struct Reader {
     path: PathBuf,
-    /// Connections that nobody uses just now, each with the number of the file that it has open.
-    idle: Arc<Mutex<Vec<(Option<u64>, Connection)>>>,
+    /// Connections that nobody uses just now.
+    idle: Arc<Mutex<Vec<Idle>>>,
 }
+
+/// A connection, and the number of the file that it has open.
+type Idle = (Option<u64>, Connection);
 
 impl Reader {
     /// For a store that may not be there yet.
@@ -44,7 +47,7 @@ impl Reader {
         answer.map_err(|error| Error::new(format!("the store {}: {error}", self.path.display())))
     }
 
-    fn connect(&self) -> Result<(Option<u64>, Connection), Error> {
+    fn connect(&self) -> Result<Idle, Error> {
         let file = inode(&self.path);
         if file.is_none() {
             let text = format!("there is no store at {}: the daemon makes it when it starts", self.path.display());

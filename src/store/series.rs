@@ -68,7 +68,7 @@ impl Reader {
             }
             let mut found = Vec::with_capacity(sums.len());
             for (series, hours) in sums {
-                found.extend(summary(connection, series, hours)?);
+                found.extend(summary(connection, series, &hours)?);
             }
             found.sort_by(|one, other| (&one.task, &one.target).cmp(&(&other.task, &other.target)));
             Ok(found)
@@ -125,7 +125,7 @@ impl Sum {
     }
 }
 
-fn summary(connection: &Connection, series: i64, hours: BTreeMap<i64, Sum>) -> Result<Option<Summary>, Error> {
+fn summary(connection: &Connection, series: i64, hours: &BTreeMap<i64, Sum>) -> Result<Option<Summary>, Error> {
     let mut statement = connection.prepare_cached("SELECT task, target, protocol, labels FROM series WHERE id = ?")?;
     let mut rows = statement.query([series])?;
     let Some(row) = rows.next()? else { return Ok(None) };

@@ -52,7 +52,6 @@ impl Writer {
             let ended = if worked { self.turn() } else { Err(()) };
             match ended {
                 Ok(true) => break,
-                Ok(false) => {}
                 Err(()) if self.queue.pause(RETRY) => {
                     // The last attempt.
                     let lost = (self.database.is_none() && !self.reopen()) || self.turn_to_the_end().is_err();
@@ -61,7 +60,7 @@ impl Writer {
                     }
                     break;
                 }
-                Err(()) => {}
+                Ok(false) | Err(()) => {}
             }
         }
     }

@@ -56,7 +56,7 @@ impl<'d> Definition<'d> {
         let (name, entries): (Vec<_>, Vec<_>) = entries(self.keys).into_iter().partition(of_name);
         writing.leaves("task", &name);
         let password = target.and_then(|target| writing.target(target));
-        writing.task(entries, password);
+        writing.task(entries, password.as_deref());
         let Writing { secrets, text, .. } = writing;
         let mut head = "# The task that made a run, with its one target.\n".to_owned();
         if !secrets.is_empty() {
@@ -144,7 +144,7 @@ impl<'d> Writing<'_, 'd> {
     }
 
     /// Writes the keys of the task that are neither its name nor its target.
-    fn task(&mut self, mut entries: Vec<Entry<'d>>, password: Option<String>) {
+    fn task(&mut self, mut entries: Vec<Entry<'d>>, password: Option<&str>) {
         let own =
             |(name, _): &Entry<'_>| !matches!(*name, "target" | "targets" | "targets_file" | "labels" | "resolver");
         entries.retain(own);
@@ -164,7 +164,7 @@ impl<'d> Writing<'_, 'd> {
         self.resolver();
         for (name, value) in entries {
             let path = format!("task.{}", key(name));
-            let more = (name == self.task.protocol.name()).then_some(password.as_ref()).flatten();
+            let more = (name == self.task.protocol.name()).then_some(password).flatten();
             self.tables(&path, value, more);
         }
     }
@@ -179,11 +179,15 @@ impl<'d> Writing<'_, 'd> {
             return;
         }
         self.text.push_str("[task.resolver]\n");
-        missing.iter().for_each(|(name, value)| self.text.push_str(&format!("{name} = {value}\n")));
+        for (name, value) in missing {
+            self.text.push_str(&format!("{name} = {value}\n"));
+        }
         if let Some(own) = own {
             let own = entries(own);
             self.leaves("task.resolver", &own);
-            own.iter().for_each(|(name, value)| self.tables(&format!("task.resolver.{}", key(name)), value, None));
+            for (name, value) in own {
+                self.tables(&format!("task.resolver.{}", key(name)), value, None);
+            }
         }
     }
 
@@ -198,7 +202,7 @@ impl<'d> Writing<'_, 'd> {
     }
 
     /// A table, or a list of tables, under headers of their own; nothing for any other value.
-    fn tables(&mut self, path: &str, value: &'d Spanned<DeValue<'d>>, password: Option<&String>) {
+    fn tables(&mut self, path: &str, value: &'d Spanned<DeValue<'d>>, password: Option<&str>) {
         let (tables, header): (Vec<_>, _) = match value.get_ref() {
             DeValue::Table(table) if self.task.is_table(value) => (vec![table], format!("[{path}]\n")),
             DeValue::Array(list) if self.task.is_list_of_tables(value) => {
@@ -213,7 +217,9 @@ impl<'d> Writing<'_, 'd> {
             }
             let entries = entries(table);
             self.leaves(path, &entries);
-            entries.iter().for_each(|(name, value)| self.tables(&format!("{path}.{}", key(name)), value, None));
+            for (name, value) in entries {
+                self.tables(&format!("{path}.{}", key(name)), value, None);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,9 @@ impl Host {
     /// With these settings beside those that every test has.
     pub fn new(settings: &str) -> Self {
         let host = Self { folder: tempfile::tempdir().expect("a folder for the test") };
-        fs::create_dir(host.path("tasks")).expect("a folder for tasks");
+        for folder in ["tasks", "said"] {
+            fs::create_dir(host.path(folder)).expect("a folder of the test");
+        }
         host.write("agent.toml", &format!("[log]\nlevel = \"debug\"\n[web]\nlisten = \"127.0.0.1:0\"\n{settings}"));
         host
     }
@@ -67,7 +70,8 @@ impl Host {
 
     /// The same, with something else in its surroundings.
     pub fn start_as(&self, command: &mut Command) -> Daemon {
-        let log = self.path("log");
+        // Beside the settings it would be a change in their folder.
+        let log = self.path("said/log");
         let errors = File::create(&log).expect("a file for the log");
         let child = command.stderr(errors).spawn().expect("the agent can be run");
         let mut daemon = Daemon { child, log };
@@ -135,6 +139,39 @@ pub fn peer(wait: Duration, status: Option<u16>) -> SocketAddr {
         }
     });
     address
+}
+
+/// A peer that takes what is posted to it.
+pub fn recorder() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
+    let address = listener.local_addr().expect("a bound port has an address");
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let taken = Arc::clone(&requests);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().filter_map(Result::ok) {
+            taken.lock().expect("nobody panics").push(request(&mut stream));
+            _ = stream.write_all(b"HTTP/1.1 204 taken\r\nConnection: close\r\n\r\n");
+        }
+    });
+    (address, requests)
+}
+
+/// A whole request with its body.
+fn request(stream: &mut TcpStream) -> String {
+    let mut text = String::new();
+    let mut bytes = [0; 4096];
+    let whole = |text: &str| {
+        let (head, body) = text.split_once("\r\n\r\n")?;
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "))?;
+        Some(body.len() >= length.parse().ok()?)
+    };
+    while whole(&text) != Some(true) {
+        match stream.read(&mut bytes) {
+            Ok(length) if length > 0 => text.push_str(&String::from_utf8_lossy(&bytes[..length])),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    text
 }
 
 fn answer(mut stream: TcpStream, wait: Duration, status: Option<u16>) {

@@ -29,7 +29,9 @@ fn a_run_comes_back_with_the_fields_of_a_result() {
     ];
     runs[0].outcome.remote = Some("[2001:db8::7]:443".to_owned());
     runs[1].outcome.warning = vec!["it took long".to_owned()];
-    runs.iter().for_each(|run| store.push(run.clone()));
+    for run in &runs {
+        store.push(run.clone());
+    }
     store.close();
     let reader = Reader::open(&path).expect("a store to read");
     for run in &runs {

@@ -1,9 +1,9 @@
 //! kill -9 at any moment loses at most the last second, and never harms the file.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use agent::store::{Limits, Reader, Store, TopQuery};
 use rusqlite::Connection;
@@ -22,7 +22,7 @@ fn child() {
     let store = Store::open(Path::new(&path), Limits::default()).expect("a store");
     let who: Vec<_> = (0..50).map(|target| identity(&life, &format!("https://{target}.test/"), &[])).collect();
     let codes = http_codes();
-    println!("ready");
+    std::io::stdout().write_all(b"ready\n").expect("somebody listens");
     for number in 1.. {
         let (who, now) = (&who[number as usize % who.len()], SystemTime::now());
         let mut run = if number % 20 == 0 {
@@ -73,8 +73,8 @@ fn examine(path: &Path, life: &str, ready: SystemTime, killed: SystemTime) {
         assert_eq!((count, first), (due, if outcome == 1 && count > 0 { 20 } else { 1 }), "{life}, outcome {outcome}");
         if killed.duration_since(ready).expect("later") > Duration::from_secs(1) {
             let kept_until = UNIX_EPOCH + Duration::from_micros(u64::try_from(newest).expect("after 1970"));
-            let lost = killed.duration_since(kept_until).unwrap_or_default();
-            assert!(lost <= Duration::from_secs(1), "{life}: the last {lost:?} are lost");
+            let missing = killed.duration_since(kept_until).unwrap_or_default();
+            assert!(missing <= Duration::from_secs(1), "{life}: the last {missing:?} are lost");
         }
     }
     agree(path, &file);
@@ -106,7 +106,6 @@ fn agree(path: &Path, file: &Connection) {
 
 #[test]
 fn a_hundred_kills_lose_a_second_at_most_and_harm_nothing() {
-    let begun = Instant::now();
     std::thread::scope(|scope| {
         for lane in 0..2_u32 {
             scope.spawn(move || {
@@ -125,5 +124,4 @@ fn a_hundred_kills_lose_a_second_at_most_and_harm_nothing() {
             });
         }
     });
-    eprintln!("a hundred kills took {:?}", begun.elapsed());
 }

@@ -9,7 +9,7 @@ use probes::outcome::{Idle, Verdict};
 
 use crate::runs::{at, failed, http_codes, identity, idle, ok};
 
-/// A generator of numbers that are the same in every run (SplitMix64).
+/// A generator of numbers that are the same in every run (`SplitMix64`).
 struct Numbers(u64);
 
 impl Numbers {
@@ -87,7 +87,9 @@ fn count(runs: &[Run], query: &TopQuery) -> Counted {
         }
     }
     counted.retain(|_, group| group.1 > 0);
-    counted.values_mut().for_each(|group| group.2.retain(|_, code| code.0 > 0));
+    for group in counted.values_mut() {
+        group.2.retain(|_, code| code.0 > 0);
+    }
     counted
 }
 
@@ -99,7 +101,9 @@ fn any_range_and_dimensions_are_exact() {
     let begin = at("2026-11-01T00:00:00Z");
     let runs = random_runs(&mut numbers, begin);
     let store = Store::open(&path, Limits::default()).expect("a store");
-    runs.iter().for_each(|run| store.push(run.clone()));
+    for run in &runs {
+        store.push(run.clone());
+    }
     store.close();
     let reader = Reader::open(&path).expect("a store to read");
     let label = |key: &str| Dimension::Label(key.to_owned());
