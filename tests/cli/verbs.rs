@@ -1,13 +1,27 @@
 //! What needs no peer: help, usage, the catalogue.
 
-use crate::call::{snapshot, words};
+use std::fs;
+use std::path::Path;
+
+use crate::call::{agent, said, snapshot, words};
 
 #[tokio::test]
 async fn help() {
-    for verb in ["", "probe", "check", "codes", "explain"] {
+    for verb in ["", "probe", "check", "codes", "explain", "import"] {
         let call: Vec<&str> = verb.split_whitespace().chain(["--help"]).collect();
         let name = if verb.is_empty() { "help".to_owned() } else { format!("help-{verb}") };
         snapshot("verbs", name, &words(&call).await);
+    }
+}
+
+#[tokio::test]
+async fn import() {
+    for name in ["good", "stops"] {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/cli/modules/{name}.yml"));
+        fs::copy(shipped, folder.path().join("blackbox.yml")).expect("the file can be copied");
+        let call = agent(folder.path(), &["import", "blackbox.yml"]).await;
+        snapshot("verbs", format!("import-{name}"), &said(&call, folder.path()));
     }
 }
 

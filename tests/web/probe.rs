@@ -106,6 +106,8 @@ fn debug_shows_the_run_the_metrics_and_the_module_without_its_secrets() {
     let places: Vec<_> = parts.iter().map(|part| answer.body.find(part)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{}", answer.body);
     assert!(answer.body.contains("level=info msg=\"Probe succeeded in "), "{}", answer.body);
+    let module = answer.body.rsplit("Module configuration:\n").next().unwrap_or_default();
+    assert!(module.contains("AGENT_SECRET_1") && module.contains("own.test"), "{}", answer.body);
     assert!(!answer.body.contains("geheim"), "{}", answer.body);
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::house::{House, PAGE, answering, hear};
 use crate::stack::{find, search_path};
 
-const OPEN: &str = "[policy]\ninternal = \"allow\"\n[labels]\nregion = \"gz\"\n";
+const OPEN: &str = "[policy]\ninternal = \"allow\"\n[labels]\nhost = \"h\"\nregion = \"gz\"\n";
 
 #[test]
 fn promtool_finds_nothing_to_complain_of() {
@@ -33,7 +33,7 @@ fn promtool_finds_nothing_to_complain_of() {
     let series = "task=\"odd \\\"name\\\\\",target=\"http://";
     assert!(
         all.contains(&format!(
-            "probe_success{{{series}{page}/\",label_9=\"z\",a_b=\"y\\n\",label_le=\"x\",region=\"gz\"}} 1\n"
+            "probe_success{{{series}{page}/\",label_9=\"z\",a_b=\"y\\n\",host=\"h\",label_le=\"x\",region=\"gz\"}} 1\n"
         )),
         "{all}"
     );
