@@ -85,8 +85,8 @@ fn a_prometheus_configured_for_blackbox_exporter_scrapes_this_agent() {
             break;
         }
         let ended = prometheus.0.try_wait().expect("a child can be asked");
-        let waited = begun.elapsed();
-        assert!(ended.is_none() && waited < Duration::from_secs(60), "{waited:?} {ended:?}: {answer}");
+        let so_far = begun.elapsed();
+        assert!(ended.is_none() && so_far < Duration::from_secs(60), "{so_far:?} {ended:?}: {answer}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }

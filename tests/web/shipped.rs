@@ -33,7 +33,7 @@ fn rules_and_dashboard_ask_for_what_there_is() {
     let dashboard: serde_json::Value =
         serde_json::from_str(&text("config/grafana-dashboard.json")).expect("it is JSON");
     collect(&dashboard, &mut |expression| {
-        asked.extend(name.find_iter(expression).map(|found| found.as_str().to_owned()))
+        asked.extend(name.find_iter(expression).map(|found| found.as_str().to_owned()));
     });
     asked.extend(name.find_iter(&text("config/alerts.yml")).map(|found| found.as_str().to_owned()));
     assert!(asked.len() > 10, "{asked:?}");
