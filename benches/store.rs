@@ -1,6 +1,7 @@
 //! How many results a second the store takes, and how long `agent top` needs over ten million of them.
 //!
-//! `cargo bench --bench store`; `AGENT_BENCH_RESULTS` says how many instead of 10,000,000. The results are those of
+//! `cargo bench --bench store`; `AGENT_BENCH_RESULTS` says how many instead of 10,000,000, and `AGENT_BENCH_STORE`
+//! a file that is kept, and used again if it is there. The results are those of
 //! 1,000 task-target pairs over 30 days, 5 % of them failures of 40 codes, written by the real writer.
 
 #![allow(clippy::print_stdout, reason = "the table is what a benchmark is for")]
@@ -9,15 +10,20 @@
 #[path = "../tests/store/runs.rs"]
 mod runs;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use agent::store::{Limits, Store};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 use probes::codes::Code;
 use probes::outcome::Identity;
 
 const PAIRS: usize = 1_000;
 const CODES: u64 = 40;
+/// Calls for a median.
+const CALLS: usize = 11;
 const DAYS: u64 = 30;
 
 fn main() {
@@ -27,15 +33,28 @@ fn main() {
     }
     let results: u64 = std::env::var("AGENT_BENCH_RESULTS").map_or(10_000_000, |text| text.parse().expect("a number"));
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let path = folder.path().join("agent.db");
-    fill(&path, results);
+    let kept = std::env::var_os("AGENT_BENCH_STORE").map(PathBuf::from);
+    let path = kept.unwrap_or_else(|| folder.path().join("agent.db"));
+    if !path.exists() {
+        fill(&path, results);
+    }
     for by in
         ["", "task", "target", "protocol", "book", "host", "address", "region", "isp,region", "task,target,address"]
     {
-        let mut times: Vec<_> = (0..11).map(|_| ask(&path, by)).collect();
+        let before = cpu();
+        let mut times: Vec<_> = (0..CALLS).map(|_| ask(&path, by)).collect();
         times.sort_unstable();
-        println!("agent top --since 30d --by {by:<20} {:>7.1?} median, {:>7.1?} worst", times[5], times[10]);
+        let (median, worst) = (times[CALLS / 2], times[CALLS - 1]);
+        let cpu = cpu().saturating_sub(before) / u32::try_from(CALLS).expect("few");
+        println!("agent top --since 30d --by {by:<20} {median:>7.1?} median, {worst:>7.1?} worst, {cpu:>7.1?} of CPU");
     }
+}
+
+/// What the processes called so far took of the CPU.
+fn cpu() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("the kernel keeps count");
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Duration::from_micros(u64::try_from(micros).expect("a time"))
 }
 
 fn fill(path: &std::path::Path, results: u64) {

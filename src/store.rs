@@ -5,6 +5,7 @@
 
 mod batch;
 mod cells;
+mod checkpoint;
 mod database;
 mod health;
 mod pack;
@@ -101,7 +102,8 @@ impl Store {
     /// Hands a run over. Never waits: where too many wait already, the oldest of them is dropped and counted, and runs
     /// that did not fail before those that did.
     pub fn push(&self, run: Run) {
-        self.queue.push(run);
+        // A run is large, and moves several times from here on.
+        self.queue.push(Box::new(run));
     }
 
     /// How it is doing.

@@ -96,7 +96,7 @@ pub(super) struct Written {
 pub(super) fn write(
     connection: &mut Connection,
     memory: &mut Memory,
-    runs: &[Run],
+    runs: &[Box<Run>],
     time: Duration,
 ) -> rusqlite::Result<Written> {
     memory.age(range::micros(SystemTime::now()));
@@ -110,7 +110,7 @@ pub(super) fn write(
 fn write_some(
     connection: &mut Connection,
     memory: &mut Memory,
-    runs: &[Run],
+    runs: &[Box<Run>],
     time: Duration,
 ) -> rusqlite::Result<Written> {
     let begun = Instant::now();

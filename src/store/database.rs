@@ -7,13 +7,19 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::Error;
+use super::checkpoint::{Checkpoints, checkpoint};
 
 /// The steps from each version of the schema to the next; the version of a file is how many it has been through.
 pub(super) const MIGRATIONS: [&str; 1] = [include_str!("schema.sql")];
 
+/// A log of so many bytes is long.
+const LONG_LOG: u64 = 64 << 20;
+
 /// The file, open for writing.
 #[derive(Debug)]
 pub(super) struct Database {
+    /// Ends before the connection, which then closes the file as its last user.
+    _checkpoints: Checkpoints,
     pub(super) connection: Connection,
     path: PathBuf,
     inode: Option<u64>,
@@ -48,7 +54,11 @@ impl Database {
             opened => opened,
         };
         match opened {
-            Ok(connection) => Ok(Self { connection, path: path.to_owned(), inode: inode(path), _lock: lock }),
+            Ok(connection) => {
+                let checkpoints = Checkpoints::start(path)?;
+                let (path, inode) = (path.to_owned(), inode(path));
+                Ok(Self { _checkpoints: checkpoints, connection, path, inode, _lock: lock })
+            }
             Err(Opening::Sqlite(error)) => Err(error.into()),
             Err(Opening::Newer(error)) => Err(Refusal::Final(error)),
         }
@@ -59,11 +69,22 @@ impl Database {
         self.inode.is_some() && inode(&self.path) == self.inode
     }
 
+    /// Moves the log into the file at once where it has become long: too much is written for the thread beside this one.
+    pub(super) fn shorten_log(&self) -> rusqlite::Result<()> {
+        if size(&with_suffix(&self.path, "-wal")) < LONG_LOG {
+            return Ok(());
+        }
+        checkpoint(&self.connection)
+    }
+
     /// What the file and its log take on disk, in bytes.
     pub(super) fn bytes(&self) -> u64 {
-        let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         size(&self.path) + size(&with_suffix(&self.path, "-wal"))
     }
+}
+
+fn size(path: &Path) -> u64 {
+    path.metadata().map_or(0, |metadata| metadata.len())
 }
 
 /// The number of a file, which a new one of the same name does not have.
@@ -140,6 +161,7 @@ fn connect(path: &Path) -> Result<Connection, Opening> {
     // A batch is on disk as far as the process is concerned; power that fails may cost the last ones, never the file.
     connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     connection.pragma_update(None, "cache_size", -16 * 1024)?;
     migrate(&mut connection, &MIGRATIONS)?;

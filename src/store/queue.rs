@@ -1,5 +1,10 @@
 //! The runs that wait to be written, bounded, and the state that the writer reports.
 
+#![expect(
+    clippy::vec_box,
+    reason = "a run is large, and a batch goes back into the queue where the disk does not take it"
+)]
+
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -23,8 +28,8 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    failed: VecDeque<Run>,
-    other: VecDeque<Run>,
+    failed: VecDeque<Box<Run>>,
+    other: VecDeque<Box<Run>>,
     /// Taken by the writer and not committed yet.
     taken: usize,
     closed: bool,
@@ -56,7 +61,7 @@ impl Queue {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn push(&self, mut run: Run) {
+    pub(super) fn push(&self, mut run: Box<Run>) {
         let failed = run.outcome.verdict == Verdict::Failed;
         // Only the evidence of what did not go well is kept.
         let unneeded = run.outcome.ok.then(|| std::mem::take::<Evidence>(&mut run.outcome.evidence));
@@ -77,10 +82,10 @@ impl Queue {
     }
 
     /// What waits, once that is enough for a batch or a time has passed; whether the end has come, too.
-    pub(super) fn take(&self, patience: Duration) -> (Vec<Run>, bool) {
+    pub(super) fn take(&self, patience: Duration) -> (Vec<Box<Run>>, bool) {
         let mut inner = self.wait(patience, |inner| !inner.closed && inner.length() < BATCH);
         let failed = inner.failed.len().min(BATCH);
-        let mut runs: Vec<Run> = inner.failed.drain(..failed).collect();
+        let mut runs: Vec<Box<Run>> = inner.failed.drain(..failed).collect();
         let other = inner.other.len().min(BATCH - failed);
         runs.extend(inner.other.drain(..other));
         inner.taken = runs.len();
@@ -99,7 +104,7 @@ impl Queue {
     }
 
     /// Puts back, in front, what could not be written.
-    pub(super) fn restore(&self, runs: Vec<Run>) {
+    pub(super) fn restore(&self, runs: Vec<Box<Run>>) {
         let mut inner = self.lock();
         inner.taken = 0;
         for run in runs.into_iter().rev() {

@@ -12,8 +12,8 @@ use super::queue::Queue;
 use super::trim::Trim;
 use super::{Error, Limits, Trouble};
 
-/// A run is on disk after at most twice this time, so that a sudden end costs less than a second.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long runs are gathered, and how long a batch may take: far less than the second that a sudden end may cost.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Between two attempts after a trouble.
 const RETRY: Duration = Duration::from_secs(1);
@@ -108,7 +108,7 @@ impl Writer {
     fn tidy(&mut self) {
         let begun = Instant::now();
         let Some(database) = &mut self.database else { return };
-        let mut more = Ok(true);
+        let mut more = database.shorten_log().map(|()| true);
         while matches!(more, Ok(true)) && begun.elapsed() < TIDYING {
             more = self.trim.slice(&mut database.connection);
         }
