@@ -37,6 +37,13 @@ pub(super) fn parts(since: i64, until: i64) -> Vec<Part> {
     parts
 }
 
+/// A range that ends now has no end: the sums of the hour under way have all there is, and its runs need not be read one
+/// by one.
+pub(super) fn open_end(until: i64) -> i64 {
+    const NOW: i64 = 1_000_000;
+    if until.saturating_add(NOW) < micros(SystemTime::now()) { until } else { up(until, HOUR) }
+}
+
 /// The last whole unit not after a time.
 pub(super) const fn down(time: i64, unit: i64) -> i64 {
     time.div_euclid(unit) * unit

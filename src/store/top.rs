@@ -168,7 +168,7 @@ pub(super) fn each_cell(
     until: i64,
     mut add: impl FnMut(i64, &Cell),
 ) -> Result<(), Error> {
-    for part in range::parts(since, until) {
+    for part in range::parts(since, range::open_end(until)) {
         let (sql, from, to) = match part {
             Part::Days(from, to) => ("SELECT series, cells FROM daily WHERE start >= ? AND start < ?", from, to),
             Part::Hours(from, to) => ("SELECT series, cells FROM hourly WHERE start >= ? AND start < ?", from, to),
