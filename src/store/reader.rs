@@ -19,6 +19,9 @@ pub struct Reader {
     idle: Arc<Mutex<Vec<Idle>>>,
 }
 
+/// How many connections are kept for the next question; each has a cache of its own.
+const MOST_IDLE: usize = 4;
+
 /// A connection, and the number of the file that it has open.
 type Idle = (Option<u64>, Connection);
 
@@ -41,9 +44,11 @@ impl Reader {
         let view = connection.transaction().map_err(|error| self.error(&error))?;
         let answer = question(&view);
         drop(view);
-        if answer.is_ok() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((file, connection));
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if answer.is_ok() && idle.len() < MOST_IDLE {
+            idle.push((file, connection));
         }
+        drop(idle);
         answer.map_err(|error| Error::new(format!("the store {}: {error}", self.path.display())))
     }
 
@@ -100,7 +105,6 @@ fn prepare(path: &Path, more: OpenFlags) -> rusqlite::Result<(Connection, usize)
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.set_prepared_statement_cache_capacity(32);
-    connection.pragma_update(None, "mmap_size", 1_i64 << 32)?;
     let version = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     Ok((connection, version))
 }
