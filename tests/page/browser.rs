@@ -49,7 +49,7 @@ impl Browser {
             "browserName": "chrome",
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {"binary": find("chromium"), "args": [
-                "--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                "--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
                 // What it shows is our own; root and containers have no sandbox to offer.
                 "--no-sandbox",
                 // It ends with the driver, whatever ends that.

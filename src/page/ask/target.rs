@@ -162,7 +162,7 @@ fn mean(steps: &[Bucket]) -> String {
     let (spent, runs) = well.fold((0.0, 0), |(spent, runs), (mean, count)| {
         (spent + in_milliseconds(mean) * f64::from(u32::try_from(count).unwrap_or(u32::MAX)), runs + count)
     });
-    if runs == 0 { String::new() } else { milliseconds(spent / f64::from(u32::try_from(runs).unwrap_or(u32::MAX))) }
+    if runs == 0 { "–".to_owned() } else { milliseconds(spent / f64::from(u32::try_from(runs).unwrap_or(u32::MAX))) }
 }
 
 fn phases(steps: &[Bucket], range: Range, words: &'static Words) -> Plot {
