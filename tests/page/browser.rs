@@ -1,4 +1,4 @@
-//! A Chromium without a window, told what to do over WebDriver, which is JSON over HTTP.
+//! A Chromium without a window, told what to do over `WebDriver`, which is JSON over HTTP.
 
 use std::env;
 use std::fs;

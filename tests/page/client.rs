@@ -37,7 +37,7 @@ pub fn ask(address: SocketAddr, words: &[u8]) -> Answer {
     // Who finds a request too long may answer and go before it is said.
     let said = stream.write_all(words);
     let mut bytes = Vec::new();
-    let mut piece = [0; 1 << 16];
+    let mut piece = vec![0; 1 << 16];
     while !whole(&bytes) {
         match stream.read(&mut piece) {
             Ok(length) if length > 0 => bytes.extend_from_slice(&piece[..length]),

@@ -133,7 +133,6 @@ fn ten_thousand_targets_have_a_page() {
         let begun = Instant::now();
         let answer = get(address, path, "");
         let took = begun.elapsed();
-        println!("{path}: {} bytes in {took:?}", answer.body.len());
         assert_eq!(answer.status, 200, "{path}");
         page(&answer);
         assert!(took < Duration::from_secs(10), "{path} takes {took:?}");
