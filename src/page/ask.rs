@@ -13,6 +13,8 @@ use probes::codes::{Protocol, entries};
 use probes::outcome::Verdict;
 use ulid::Ulid;
 
+pub use overview::Lately;
+
 use super::run::{RunPage, title_of};
 use super::words::{Language, Words};
 use super::{Chip, Frame, Missing, Notice, State};
@@ -28,6 +30,8 @@ pub struct Pages {
     pub reader: Reader,
     /// What everybody who looks has to know of the agent itself.
     pub notices: Vec<Trouble>,
+    /// What was summed up lately, for all readers.
+    pub lately: Arc<Lately>,
 }
 
 /// What can be wrong with the agent itself.
@@ -71,7 +75,7 @@ impl Request {
 }
 
 /// A range of time up to now.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Range {
     Hour,
     Day,

@@ -132,7 +132,8 @@ words! {
     newer: "Newer", "较新";
     older: "Older", "较早";
     phases_over_time: "Phases over time", "各阶段耗时";
-    phases_note: "Mean time in each phase, in ms, of the runs that reached it", "到达该阶段的探测的平均耗时，单位毫秒";
+    phases_note: "Mean time in each phase, of the runs that ended ok and reached it", "成功的探测在其到达的各阶段的平均耗时";
+    nothing_to_draw: "Nothing to draw in this range.", "该时段没有可绘制的数据。";
     codes_over_time: "Codes over time", "状态码时间线";
     codes_note: "Runs in each part of the range, by the code they ended with", "每个时段内按状态码统计的探测次数";
     recent_runs: "Runs", "探测记录";

@@ -13,16 +13,18 @@ use url::form_urlencoded;
 use super::App;
 use super::answer::words;
 use crate::metrics::Standing;
-use crate::page::ask::{Failure, Pages, Request, Trouble};
+use crate::page::ask::{Failure, Lately, Pages, Request, Trouble};
 use crate::page::{CONTENT_SECURITY_POLICY, ICON, SCRIPT, STYLE};
 
 /// The paths of all pages for people.
 pub(super) fn router() -> Router<App> {
+    let lately = Arc::new(Lately::default());
+    let page = move |app, uri, query, headers| page(Arc::clone(&lately), app, uri, query, headers);
     let file =
         |kind: &'static str, text: &'static str| get(move || async move { ([(header::CONTENT_TYPE, kind)], text) });
     Router::new()
-        .route("/", get(page))
-        .route("/task", get(page))
+        .route("/", get(page.clone()))
+        .route("/task", get(page.clone()))
         .route("/run", get(page))
         .route("/static/agent.css", file("text/css; charset=utf-8", STYLE))
         .route("/static/agent.js", file("text/javascript; charset=utf-8", SCRIPT))
@@ -30,12 +32,18 @@ pub(super) fn router() -> Router<App> {
 }
 
 /// One page, made on a thread that may wait for the store.
-async fn page(State(app): State<App>, uri: Uri, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+async fn page(
+    lately: Arc<Lately>,
+    State(app): State<App>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
     let Some(reader) = app.store else {
         return words(StatusCode::SERVICE_UNAVAILABLE, "nothing is stored by this agent, see /metrics");
     };
     let notices = troubles((app.standing)());
-    let pages = Pages { config: Arc::clone(&app.config.borrow()), reader, notices };
+    let pages = Pages { config: Arc::clone(&app.config.borrow()), reader, notices, lately };
     let languages = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let request = Request {
         path: uri.path().to_owned(),

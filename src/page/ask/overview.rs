@@ -1,7 +1,8 @@
 //! The answers for the first page.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use askama::Template as _;
 use probes::codes::Protocol;
@@ -22,11 +23,13 @@ const GROUPS: usize = 20;
 const CODES: usize = 5;
 /// How many keys of labels are offered as dimensions.
 const LABELS: usize = 8;
+/// How many times as long as it took to make, a sum of all targets holds: readers never cost more than a fifth of a core.
+const HOLDS: u32 = 4;
 /// How many points a sparkline has over an hour.
 const POINTS: usize = 30;
 
 /// What is known of one target.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Target {
     runs: u64,
     failed: u64,
@@ -35,13 +38,39 @@ struct Target {
     last: Option<Stored>,
 }
 
+/// What the store knows of all targets, by range. With many of these it takes a while to sum up, and every reader asks
+/// again every few seconds: so one sum is made at a time, and holds for a while that grows with its making.
+#[derive(Debug, Default)]
+pub struct Lately {
+    sums: Mutex<HashMap<Range, Sums>>,
+}
+
+#[derive(Debug)]
+struct Sums {
+    made: Instant,
+    took: Duration,
+    known: Arc<HashMap<Name, Target>>,
+}
+
 impl Pages {
+    /// What the store knows in a range, as it was a moment ago.
+    fn known(&self, range: Range, since: SystemTime, until: SystemTime) -> Result<Arc<HashMap<Name, Target>>, Error> {
+        let mut sums = self.lately.sums.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sums) = sums.get(&range).filter(|sums| sums.made.elapsed() < sums.took * HOLDS) {
+            return Ok(Arc::clone(&sums.known));
+        }
+        let begun = Instant::now();
+        let known = Arc::new(known(self.reader.summaries(since, until)?));
+        sums.insert(range, Sums { made: Instant::now(), took: begun.elapsed(), known: Arc::clone(&known) });
+        Ok(known)
+    }
+
     pub(super) fn overview(&self, frame: Frame, request: &Request) -> Answer {
         let words = frame.words();
         let range = Range::of(request);
         let now = SystemTime::now();
         let (since, until) = range.hours(now);
-        let known = known(self.reader.summaries(since, until)?);
+        let known = self.known(range, since, until)?;
         let by = request.value("by");
         let top = self.reader.top(&TopQuery {
             by: if by.is_empty() { Vec::new() } else { vec![Dimension::parse(by)] },
@@ -180,7 +209,7 @@ fn known(summaries: Vec<Known>) -> HashMap<Name, Target> {
 }
 
 /// A task and a target, as results have them.
-#[derive(Eq, Hash, PartialEq)]
+#[derive(Debug, Eq, Hash, PartialEq)]
 struct Name {
     task: String,
     target: String,

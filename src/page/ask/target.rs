@@ -19,6 +19,8 @@ use crate::store::{Bucket, HistoryQuery, Stored, TimelineQuery};
 const STEPS: usize = 60;
 /// How many runs a page lists.
 const ROWS: usize = 50;
+/// How many other targets of its task a page leads to.
+const TARGETS: usize = 50;
 /// How many codes have a colour of their own.
 const COLOURS: [&str; 5] = ["c0", "c1", "c2", "c3", "c4"];
 
@@ -62,7 +64,7 @@ impl Pages {
             title: task.to_owned(),
             task: task.to_owned(),
             protocol: protocol.name(),
-            targets: chips(&targets, &target, &frame),
+            targets: chips(task, &targets, &target, &frame),
             target,
             ranges: range.chips(&frame),
             state,
@@ -101,13 +103,19 @@ impl Pages {
     }
 }
 
-fn chips(targets: &[(String, Protocol)], chosen: &str, frame: &Frame) -> Vec<Chip> {
+fn chips(task: &str, targets: &[(String, Protocol)], chosen: &str, frame: &Frame) -> Vec<Chip> {
     let chip = |(target, _): &(String, Protocol)| Chip {
         text: target.clone(),
         link: frame.with("target", target),
         chosen: target == chosen,
     };
-    targets.iter().map(chip).collect()
+    let near = targets.iter().enumerate().filter(|(place, (target, _))| *place < TARGETS || target == chosen);
+    let mut chips: Vec<Chip> = near.map(|(_, target)| chip(target)).collect();
+    if chips.len() < targets.len() {
+        let text = format!("{}: {}", frame.words().targets, targets.len());
+        chips.push(Chip { text, link: frame.link("/", &[("q", task)]), chosen: false });
+    }
+    chips
 }
 
 fn filters(frame: &Frame, request: &Request) -> Vec<Chip> {
@@ -154,7 +162,7 @@ fn mean(steps: &[Bucket]) -> String {
     let (spent, runs) = well.fold((0.0, 0), |(spent, runs), (mean, count)| {
         (spent + in_milliseconds(mean) * f64::from(u32::try_from(count).unwrap_or(u32::MAX)), runs + count)
     });
-    if runs == 0 { String::new() } else { milliseconds(spent / f64::from(u32::try_from(runs).unwrap_or(u32::MAX))) }
+    if runs == 0 { "–".to_owned() } else { milliseconds(spent / f64::from(u32::try_from(runs).unwrap_or(u32::MAX))) }
 }
 
 fn phases(steps: &[Bucket], range: Range, words: &'static Words) -> Plot {

@@ -13,7 +13,9 @@ async function renew() {
       if (answer.ok && fresh) {
         const open = [...main.querySelectorAll("details")].map((details) => details.open);
         const focused = field && main.contains(field) ? [...main.querySelectorAll("a, summary, button")].indexOf(field) : -1;
+        const beside = [...main.querySelectorAll(".wide")].map((wide) => wide.scrollLeft);
         main.replaceWith(fresh);
+        fresh.querySelectorAll(".wide").forEach((wide, index) => { wide.scrollLeft = beside[index] ?? 0; });
         fresh.querySelectorAll("details").forEach((details, index) => { details.open = open[index] ?? details.open; });
         if (focused >= 0) { fresh.querySelectorAll("a, summary, button")[focused]?.focus({ preventScroll: true }); }
         document.body.classList.remove("stale");
