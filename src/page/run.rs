@@ -113,14 +113,12 @@ impl RunPage {
 
 /// The row of the catalogue that a run ended with.
 fn entry_of(run: &Value) -> Option<&'static Entry> {
-    let (book, protocol, name) = (run["book"].as_str()?, run["protocol"].as_str()?, run["name"].as_str()?);
+    // A status is of a book of its own, which results do not name.
+    let (protocol, name) = (run["protocol"].as_str()?, run["name"].as_str()?);
     let number = run["code"].as_i64()?;
-    entries().iter().find(|entry| {
-        entry.book.name() == book
-            && entry.protocol.name() == protocol
-            && i64::from(entry.number) == number
-            && entry.name == name
-    })
+    entries()
+        .iter()
+        .find(|entry| entry.protocol.name() == protocol && i64::from(entry.number) == number && entry.name == name)
 }
 
 /// The title of a row in a language.
