@@ -49,7 +49,7 @@ impl Config {
             match task::read_file(file, &settings) {
                 Ok(read) => {
                     for mut task in read {
-                        found.0.extend(task.too_slow.take());
+                        found.0.extend(task.unfit.take());
                         if let Some(other) = names.insert(task.name.clone(), file) {
                             let message = format!("{} has a task with the name `{}` too", other.display(), task.name);
                             found.0.push(Problem::of_file(file.display().to_string(), &message));

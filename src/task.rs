@@ -53,8 +53,8 @@ pub struct Task {
     pub probes: Vec<Probe>,
     /// What `/probe` makes probes of, where there is no target.
     pub module: Option<Module>,
-    /// What hinders a daemon alone: a run could outlast the interval.
-    pub too_slow: Option<Problem>,
+    /// What hinders a daemon alone: a run could outlast the interval, or the results of two targets could not be told apart.
+    pub unfit: Option<Problem>,
 }
 
 /// One target of a task, ready to run.
@@ -114,7 +114,7 @@ pub fn read(source: Source, settings: &Settings) -> Result<Vec<Task>, Problems> 
             if task.probes.is_empty() {
                 task.module = Some(Module::cut(document.source(), protocol, item.begin()..end));
                 // Nobody runs it at an interval.
-                task.too_slow = None;
+                task.unfit = None;
             }
             Some(task)
         };
@@ -207,19 +207,7 @@ fn read_task(
     let around = Around { tls: table.table("tls"), task: &table, timeout: limits.timeout, hostname };
     let protocol = protocol?;
     tls::refuse_strict_shutdown(around.tls.as_ref(), protocol);
-    let specs = match protocol {
-        Protocol::Http => http::read(&around, &targets),
-        Protocol::Ping => ping::read(&around, &targets),
-        Protocol::Tcp => tcp::read(&around, &targets),
-        Protocol::Udp => udp::read(&around, &targets),
-        Protocol::Dns => dns::read(&around, &targets),
-        Protocol::Smtp => smtp::read(&around, &targets),
-        Protocol::Pop3 => pop3::read(&around, &targets),
-        Protocol::Ftp => ftp::read(&around, &targets),
-        Protocol::Transfer => transfer::read(&around, &targets),
-        Protocol::Api => api::read(&around, &targets),
-        Protocol::Object => object::read(&around, &targets),
-    };
+    let specs = read_specs(protocol, &around, &targets);
     let trust = specs.trust;
     let conditions = Conditions {
         limits,
@@ -236,14 +224,47 @@ fn read_task(
         spec,
         definition: definition.of(targets.get(place)).into(),
     };
-    let probes = specs.probes.into_iter().enumerate().map(probe).collect();
-    let too_slow = (limits.timeout > interval).then(|| {
-        let place = table.take("timeout").or_else(|| table.take("interval")).unwrap_or_else(|| item.clone());
-        let (timeout, interval) = (limits.timeout, interval);
-        place.problem(format!("a run may take {timeout:?}, longer than the interval of {interval:?}"))
-    });
+    let probes: Vec<Probe> = specs.probes.into_iter().enumerate().map(probe).collect();
+    let unfit = too_slow(&table, item, limits.timeout, interval).or_else(|| alike(&probes, &targets));
     let retries = u32::try_from(retries).unwrap_or(0);
-    Some((Task { name: name.clone(), interval, retries, probes, module: None, too_slow }, protocol))
+    Some((Task { name: name.clone(), interval, retries, probes, module: None, unfit }, protocol))
+}
+
+/// A run may take longer than the time until the next one.
+fn too_slow(table: &Table<'_>, item: &Item<'_>, timeout: Duration, interval: Duration) -> Option<Problem> {
+    (timeout > interval).then(|| {
+        let place = table.take("timeout").or_else(|| table.take("interval")).unwrap_or_else(|| item.clone());
+        place.problem(format!("a run may take {timeout:?}, longer than the interval of {interval:?}"))
+    })
+}
+
+/// Two targets with one name in results, where secrets and passwords are masked.
+fn alike(probes: &[Probe], targets: &[Target<'_>]) -> Option<Problem> {
+    let mut names = BTreeSet::new();
+    let (place, name) = probes.iter().map(|probe| probe.shown().1).enumerate().find(|(_, name)| {
+        // The first one of a name is well.
+        !names.insert(name.clone())
+    })?;
+    let message = format!("another target of the task is shown as `{name}` too, and results could not be told apart");
+    targets
+        .get(place)
+        .map(|target| target.item.problem(target.placed(&message)).with_help("give them tasks of their own".to_owned()))
+}
+
+fn read_specs(protocol: Protocol, around: &Around<'_, '_>, targets: &[Target<'_>]) -> Specs {
+    match protocol {
+        Protocol::Http => http::read(around, targets),
+        Protocol::Ping => ping::read(around, targets),
+        Protocol::Tcp => tcp::read(around, targets),
+        Protocol::Udp => udp::read(around, targets),
+        Protocol::Dns => dns::read(around, targets),
+        Protocol::Smtp => smtp::read(around, targets),
+        Protocol::Pop3 => pop3::read(around, targets),
+        Protocol::Ftp => ftp::read(around, targets),
+        Protocol::Transfer => transfer::read(around, targets),
+        Protocol::Api => api::read(around, targets),
+        Protocol::Object => object::read(around, targets),
+    }
 }
 
 /// What a protocol's table came to: a probe for each target, and the trust anchors that the task names.

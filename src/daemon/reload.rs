@@ -69,6 +69,9 @@ impl Daemon {
         let living: HashSet<_> = identities.map(|own| (own.task.as_str(), own.target.as_str())).collect();
         self.sinks.keep(|task, target| living.contains(&(task, target)));
         let (tasks, probes) = (config.tasks.len(), probes(&config));
+        if tasks == 0 && !old.tasks.is_empty() {
+            tracing::warn!("the new configuration has no task, and the one before had {}", old.tasks.len());
+        }
         self.host.send_replace(host);
         self.config.send_replace(config);
         tracing::info!("the configuration was read again in {:.1?}: {probes} probes are scheduled", begun.elapsed());
@@ -94,9 +97,19 @@ fn prepare(path: &Path, patterns: &[PathBuf]) -> (Result<Config, String>, Files)
     let lines = |problems: Problems| problems.0.iter().map(|problem| problem.line() + "\n").collect::<String>();
     let config = read.map_err(lines).and_then(|config| {
         web::check(&config.settings.daemon.web)?;
-        Ok(config)
+        match config.settings.tasks.iter().find_map(|pattern| vanished(pattern)) {
+            Some(folder) => Err(format!("the folder {} of [tasks] files is not there (any more)\n", folder.display())),
+            None => Ok(config),
+        }
     });
     (config, files)
+}
+
+/// The folder of a pattern, if there is none: that of a volume that was not mounted is no wish to end all probing.
+fn vanished(pattern: &Path) -> Option<&Path> {
+    let fixed = pattern.ancestors().skip(1).find(|folder| !folder.to_string_lossy().contains(['*', '?', '[']))?;
+    let here = if fixed.as_os_str().is_empty() { Path::new(".") } else { fixed };
+    (!here.is_dir()).then_some(fixed)
 }
 
 /// The settings with changes that a reload cannot make.

@@ -64,7 +64,10 @@ pub(super) async fn serve(path: &Path, config: Config, files: Files) -> Result<(
     tracing::info!("ending: runs under way have {GRACE:?}; a second signal ends at once");
     tokio::select! {
         () = daemon.end() => Ok(()),
-        () = signals.end() => Err(Trouble::Hurry),
+        () = signals.end() => {
+            tracing::warn!("ended by the second signal: runs that were under way are given up");
+            Err(Trouble::Hurry)
+        }
     }
 }
 

@@ -7,11 +7,12 @@ use probes::secret::Secrets;
 use super::text::label;
 
 /// Names that samples have for themselves, or that Prometheus gives.
-const TAKEN: [&str; 17] = [
+const TAKEN: [&str; 18] = [
     "task",
     "target",
     "phase",
     "book",
+    "code",
     "protocol",
     "fault",
     "side",

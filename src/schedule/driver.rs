@@ -146,6 +146,14 @@ impl Driver {
             }
         }
         let events = self.slots.advance(self.timeline.wall(instant));
+        let passed = events.iter().filter_map(|event| match event {
+            Event::Idle { why: Idle::Passed, count, .. } => Some(*count),
+            Event::Idle { .. } | Event::Begin { .. } => None,
+        });
+        let (probes, slots) = passed.fold((0_u64, 0), |(probes, slots), count| (probes + 1, slots + count));
+        if slots > 0 {
+            tracing::warn!("{slots} slots of {probes} probes have passed: the agent was held up, or the clock was set");
+        }
         self.act(events);
         self.figures.turns.fetch_add(1, Ordering::Relaxed);
         self.figures.running.store(self.slots.running() as u64, Ordering::Relaxed);

@@ -172,9 +172,13 @@ fn path(table: &Table<'_>, key: &'static str) -> Option<PathBuf> {
 
 fn read_store(table: &Table<'_>) -> Store {
     let default = Store::default();
+    let path = table.text("path").map(|text| text.value);
+    if path.as_deref() == Some("") {
+        table.fail_at("path", "`path` must not be empty");
+    }
     Store {
         // Relative to the state folder, which is not known here.
-        path: table.text("path").map_or(default.path, |text| PathBuf::from(text.value)),
+        path: path.map_or(default.path, PathBuf::from),
         retention: table.duration("retention").unwrap_or(default.retention),
         max_size: table.size("max_size").unwrap_or(default.max_size),
     }
@@ -187,6 +191,12 @@ fn read_web(table: &Table<'_>) -> Web {
     let tls = path(table, "tls_cert").zip(path(table, "tls_key"));
     let username = table.text("username").map(|text| text.value);
     let basic = username.zip(table.secret("password").map(|text| text.value));
+    if basic.as_ref().is_some_and(|(name, _)| name.contains(':')) {
+        table.fail_at("username", "a user name of HTTP Basic has no colon (RFC 7617)");
+    }
+    if basic.as_ref().is_some_and(|(_, password)| password.is_empty()) {
+        table.fail_at("password", "an empty password keeps nobody out");
+    }
     for (one, other) in [("tls_cert", "tls_key"), ("username", "password")] {
         for (one, other) in [(one, other), (other, one)] {
             if table.has(one) && !table.has(other) {

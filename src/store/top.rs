@@ -7,10 +7,10 @@ use std::time::SystemTime;
 
 use probes::codes::{Book, Protocol};
 use probes::outcome::Verdict;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 use serde::{Serialize, Serializer};
 
-use super::cells::{self, Cell};
+use super::cells::{self, Cell, DAY};
 use super::range::{self, Part};
 use super::{Error, Reader, stored};
 
@@ -158,7 +158,15 @@ impl Reader {
 
 /// When the first hour or run began that the store still counts.
 fn begins(connection: &Connection) -> Result<Option<i64>, Error> {
-    Ok(connection.query_row("SELECT min(start) FROM daily", (), |row| row.get(0))?)
+    // The sums of a day say that there was a run on it; the first run of all says when. Where the rows of that time were
+    // removed, the day is all that is known.
+    let day: Option<i64> = connection.query_row("SELECT min(start) FROM daily", (), |row| row.get(0))?;
+    let run: Option<i64> =
+        connection.query_row("SELECT started FROM run ORDER BY id LIMIT 1", (), |row| row.get(0)).optional()?;
+    Ok(match (day, run) {
+        (Some(day), Some(run)) if range::down(run, DAY) == day => Some(run),
+        (day, _) => day,
+    })
 }
 
 /// Hands over what adds up to a range, with the number of its series.
