@@ -57,17 +57,21 @@ impl Default for Limits {
 
 /// Why the store does not do what was asked.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Error(String);
+pub struct Error {
+    text: String,
+    /// The file itself is damaged.
+    damage: bool,
+}
 
 impl Error {
     fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), damage: false }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
     }
 }
 
@@ -75,7 +79,7 @@ impl std::error::Error for Error {}
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        Self(error.to_string())
+        Self { text: error.to_string(), damage: database::is_damage(&error) }
     }
 }
 
@@ -115,7 +119,7 @@ impl Store {
     /// What asks this store.
     #[must_use]
     pub fn reader(&self) -> Reader {
-        Reader::new(&self.path)
+        Reader::beside(&self.path, Arc::clone(&self.queue))
     }
 
     /// Writes what waits, if the disk takes it, and closes the file; later runs are dropped. Waits for the writer.

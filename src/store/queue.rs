@@ -6,6 +6,7 @@
 )]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +25,8 @@ pub(super) struct Queue {
     most: usize,
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// A reader has found the file damaged.
+    damage: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +57,7 @@ impl Inner {
 
 impl Queue {
     pub(super) fn new(most: usize) -> Self {
-        Self { most, inner: Mutex::default(), changed: Condvar::new() }
+        Self { most, inner: Mutex::default(), changed: Condvar::new(), damage: AtomicBool::new(false) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -141,6 +144,17 @@ impl Queue {
         self.changed.notify_all();
     }
 
+    /// A reader has found the file damaged: the writer sees to it with its next batch.
+    pub(super) fn find_damage(&self) {
+        self.damage.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a reader has found the file damaged since the last call.
+    pub(super) fn take_damage(&self) -> bool {
+        self.damage.swap(false, Ordering::Relaxed)
+    }
+
+    /// How the store is doing.
     pub(super) fn health(&self) -> Health {
         let inner = self.lock();
         Health { waiting: inner.length() + inner.taken, ..inner.health.clone() }

@@ -9,6 +9,7 @@ use percent_encoding::NON_ALPHANUMERIC;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::database::{MIGRATIONS, inode};
+use super::queue::Queue;
 use super::{Error, database};
 
 /// Asks a store. Its questions block; async callers ask from a thread that may.
@@ -17,6 +18,8 @@ pub struct Reader {
     path: PathBuf,
     /// Connections that nobody uses just now.
     idle: Arc<Mutex<Vec<Idle>>>,
+    /// Who has to know of damage.
+    writer: Option<Arc<Queue>>,
 }
 
 /// How many connections are kept for the next question; each has a cache of its own.
@@ -26,14 +29,14 @@ const MOST_IDLE: usize = 4;
 type Idle = (Option<u64>, Connection);
 
 impl Reader {
-    /// For a store that may not be there yet.
-    pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), idle: Arc::default() }
+    /// For the store of a writer, which may not be there yet; damage that is found is said to the writer.
+    pub(super) fn beside(path: &Path, writer: Arc<Queue>) -> Self {
+        Self { path: path.to_owned(), idle: Arc::default(), writer: Some(writer) }
     }
 
     /// For a store that must be there.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let reader = Self::new(path);
+        let reader = Self { path: path.to_owned(), idle: Arc::default(), writer: None };
         reader.ask(|_| Ok(()))?;
         Ok(reader)
     }
@@ -49,6 +52,11 @@ impl Reader {
             idle.push((file, connection));
         }
         drop(idle);
+        if let (Err(error), Some(writer)) = (&answer, &self.writer)
+            && error.damage
+        {
+            writer.find_damage();
+        }
         answer.map_err(|error| Error::new(format!("the store {}: {error}", self.path.display())))
     }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use super::batch::{self, Memory, Written};
 use super::database::{self, Database, Refusal};
@@ -73,6 +73,11 @@ impl Writer {
     /// One batch; whether it was the last one.
     fn turn(&mut self) -> Result<bool, ()> {
         let (runs, ended) = self.queue.take(PATIENCE);
+        if self.queue.take_damage() {
+            self.queue.restore(runs);
+            self.stumble(&rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_CORRUPT), None));
+            return Err(());
+        }
         let Some(database) = &mut self.database else { return Err(()) };
         if !database.is_there() {
             self.queue.restore(runs);

@@ -117,6 +117,30 @@ fn a_damaged_file_is_moved_aside() {
     assert_eq!(count(&path, Verdict::Ok), 9);
 }
 
+/// A page that only readers look at can be damaged while the writer is well.
+#[test]
+fn damage_that_a_reader_finds_is_mended_by_the_writer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("agent.db");
+    let store = Store::open(&path, Limits::default()).expect("a store");
+    push(&store, 5000);
+    until(|| store.health().written == 5000);
+    store.close();
+    let store = Store::open(&path, Limits::default()).expect("a store");
+    let mut bytes = fs::read(&path).expect("the file");
+    let end = bytes.len();
+    bytes[4096..end].fill(0x5a);
+    // The same file: another one in its place would be noticed as such.
+    let mut file = fs::OpenOptions::new().write(true).open(&path).expect("the file");
+    std::io::Write::write_all(&mut file, &bytes).expect("the file");
+    let asked = store.reader().history(&agent::store::HistoryQuery::default());
+    assert!(asked.is_err(), "{asked:?}");
+    push(&store, 10);
+    until(|| store.health().written == 10 && store.health().trouble.is_none());
+    store.close();
+    assert_eq!(count(&path, Verdict::Ok), 9);
+}
+
 #[test]
 fn a_file_that_is_damaged_or_removed_meanwhile_is_begun_anew() {
     let folder = tempfile::tempdir().expect("a folder");
