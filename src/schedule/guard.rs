@@ -45,6 +45,13 @@ impl Guard {
         self.config.send_replace((config, host));
     }
 
+    /// Whether the configuration still has a target.
+    pub(super) fn is_configured(&self, task: &str, target: &str) -> bool {
+        let tasks = &self.config.borrow().0.tasks;
+        let probes = tasks.iter().filter(|known| known.name == task).flat_map(|known| &known.probes);
+        probes.into_iter().any(|probe| probe.identity.target == target)
+    }
+
     /// Whether there is anything to look at.
     pub(super) fn is_on(&self) -> bool {
         !self.config.borrow().0.guard.is_empty()

@@ -81,7 +81,9 @@ impl Work {
             } else {
                 (self.sink)(run, 1);
             }
-            if !failed || self.guard.is_cut_off() || self.stopping.load(Ordering::Relaxed) {
+            let done = !failed || attempt > task.retries || self.stopping.load(Ordering::Relaxed);
+            // A reload may have taken the target away meanwhile.
+            if done || self.guard.is_cut_off() || !self.guard.is_configured(&task.name, &probe.identity.target) {
                 break;
             }
             due = Instant::now();
