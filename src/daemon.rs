@@ -11,7 +11,8 @@ mod work;
 
 use std::path::Path;
 
-use crate::reader::Problems;
+use crate::reader::{Problem, Problems};
+use crate::web;
 
 /// Why the daemon did not start, or did not end as it should.
 #[derive(Debug)]
@@ -28,6 +29,9 @@ pub enum Trouble {
 pub fn run(path: &Path) -> Result<(), Trouble> {
     let (read, files) = reload::read(path, &[]);
     let config = read.map_err(Trouble::Configuration)?;
+    let unusable =
+        |why: String| Trouble::Configuration(Problems(vec![Problem::of_file(path.display().to_string(), &why)]));
+    web::check(&config.settings.daemon.web).map_err(unusable)?;
     log::start(config.settings.daemon.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

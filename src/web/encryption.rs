@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -69,8 +69,10 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<CertifiedKey>, String> {
     if chain.is_empty() {
         return Err(unusable("tls_cert", certificate, &"there is no certificate in it"));
     }
-    let private =
-        PrivateKeyDer::from_pem_reader(open("tls_key", key)?).map_err(|error| unusable("tls_key", key, &error))?;
+    let private = PrivateKeyDer::from_pem_reader(open("tls_key", key)?).map_err(|error| match error {
+        pem::Error::NoItemsFound => unusable("tls_key", key, &"there is no private key in it"),
+        other => unusable("tls_key", key, &other),
+    })?;
     let shown = CertifiedKey::from_der(chain, private, &aws_lc_rs::default_provider());
     shown.map(Arc::new).map_err(|error| unusable("tls_key", key, &error))
 }
