@@ -97,7 +97,7 @@ verify = "partial"
 expect = "PONG"
 extract = { id = "PONG ([0-9]+)" }
 [[task.api.step]]
-name = "item"
+name = "items-7"
 send = "GET {{id}}\n"
 verify = "partial"
 expect = "item {{id}}"
